@@ -1,0 +1,52 @@
+"""labkit: learn and experiment with language models on your own machine.
+
+>>> import labkit as lab
+>>> model = lab.load("mini-m")
+>>> model.chat("What is a GGUF file?", temperature=0).text  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Name -> the module it lives in. Nothing is imported before it is used.
+_HOME = {
+    "LabError": "errors",
+    "Message": "chat",
+    "Model": "backends.base",
+    "Options": "chat",
+    "Reply": "chat",
+    "doctor": "doctor",
+    "load": "backends.registry",
+    "models": "backends.registry",
+}
+_ROOMS = {"backends", "chat", "display", "errors", "machine", "prompts", "settings", "zoo"}
+
+__all__ = sorted([*_HOME, "errors", "prompts"])
+
+if TYPE_CHECKING:
+    from .backends.base import Model as Model
+    from .backends.registry import load as load
+    from .backends.registry import models as models
+    from .chat import Message as Message
+    from .chat import Options as Options
+    from .chat import Reply as Reply
+    from .errors import LabError as LabError
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _ROOMS:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'labkit' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_ROOMS, "__version__"})

@@ -1,0 +1,80 @@
+"""Rich output for notebooks. Everything that a model or a file said is escaped: what the kernel shows, the browser trusts."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chat import Reply, Sent
+
+# JupyterLab's own colours, so that light and dark themes both work; the fallbacks serve exported pages.
+_BOX = "border-left:3px solid var(--jp-brand-color1,#1976d2);padding:.2em .8em;margin:.3em 0;white-space:pre-wrap"
+_SMALL = "color:var(--jp-ui-font-color2,#616161);font-size:90%"
+
+
+def escape(text: object) -> str:
+    """Text for HTML: markup stays readable as text."""
+    return html.escape(str(text), quote=True)
+
+
+def table_html(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
+    """A table, every cell and header escaped."""
+    head = "".join(f'<th scope="col" style="text-align:left">{escape(column)}</th>' for column in columns)
+    body = "".join("<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>" for row in rows)
+    title = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def bytes_text(size: int | None) -> str:
+    """A size for people, in decimal units: 7.7 MB."""
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def count_text(count: int | None) -> str:
+    """A number of parameters for people: 3.8M, 7B."""
+    if count is None:
+        return ""
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return str(count)
+
+
+def reply_html(reply: Reply) -> str:
+    """A reply: its text, and below it who said it, how many tokens and how fast."""
+    parts = [reply.model]
+    if reply.usage.completion_tokens is not None:
+        parts.append(f"{reply.usage.prompt_tokens} + {reply.usage.completion_tokens} tokens")
+    if reply.timing.time_to_first_token is not None:
+        parts.append(f"first token after {reply.timing.time_to_first_token:.2f} s")
+    if reply.timing.tokens_per_second is not None:
+        parts.append(f"{reply.timing.tokens_per_second:.0f} tokens/s")
+    parts.append(reply.finish_reason)
+    thinking = f"<details><summary>thinking</summary><div style='{_BOX}'>{escape(reply.thinking)}</div></details>" if reply.thinking else ""
+    calls = "".join(f"<div><code>{escape(json.dumps(dict(call), ensure_ascii=False))}</code></div>" for call in reply.tool_calls)
+    return f"{thinking}<div style='{_BOX}'>{escape(reply.text)}</div>{calls}<div style='{_SMALL}'>{escape(' · '.join(parts))}</div>"
+
+
+def sent_html(sent: Sent) -> str:
+    """What went to the engine: the request as a table, what it ignores, the rendered prompt."""
+    rows = [(key, _plain(value)) for key, value in sent.request.items()]
+    out = table_html(("sent", "value"), rows, sent.engine)
+    if sent.ignored:
+        out += table_html(("not obeyed", "why"), sent.ignored.items())
+    if sent.prompt is not None:
+        out += f"<details><summary>the prompt as the model got it</summary><div style='{_BOX}'>{escape(sent.prompt)}</div></details>"
+    return out
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,84 @@
+"""The only file that reads the environment: where things are, and how servers are reached."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+OLLAMA_PORT = 11434
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says, read when asked and never at import.
+
+    Attributes
+    ----------
+    cache : Path
+        Quantized models, probe results, downloads: safe to delete. `LABKIT_CACHE`, else the system's cache folder.
+    model_folders : tuple of Path
+        Where `lab.models()` looks for GGUF files. `LABKIT_MODELS` (several, as in PATH), then ./models.
+    ollama : str
+        Base URL of the Ollama server. `OLLAMA_HOST`, else http://127.0.0.1:11434.
+    openai : tuple of str
+        Base URLs of OpenAI-compatible servers to list. `LABKIT_SERVERS`, separated by commas.
+    api_key : str
+        Sent to OpenAI-compatible servers. `LABKIT_API_KEY`; never OPENAI_API_KEY, which belongs to another address.
+    """
+
+    cache: Path
+    model_folders: tuple[Path, ...]
+    ollama: str
+    openai: tuple[str, ...]
+    api_key: str
+
+
+def read() -> Settings:
+    """Read the settings from the environment as it is now."""
+    env = os.environ
+    folders = [Path(p).expanduser() for p in env.get("LABKIT_MODELS", "").split(os.pathsep) if p] + [Path("models")]
+    return Settings(
+        cache=Path(env["LABKIT_CACHE"]).expanduser() if env.get("LABKIT_CACHE") else _cache_home() / "labkit",
+        model_folders=tuple(folders),
+        ollama=server_url(env.get("OLLAMA_HOST", ""), OLLAMA_PORT),
+        openai=tuple(part.strip() for part in env.get("LABKIT_SERVERS", "").split(",") if part.strip()),
+        api_key=env.get("LABKIT_API_KEY", ""),
+    )
+
+
+def _cache_home() -> Path:
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if os.uname().sysname == "Darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def server_url(host: str, default_port: int) -> str:
+    """The base URL of a server from what people put in OLLAMA_HOST.
+
+    An address to listen on (0.0.0.0, ::) is not one to connect to, so it becomes the loopback address.
+
+    >>> server_url("", 11434)
+    'http://127.0.0.1:11434'
+    >>> server_url("0.0.0.0", 11434)
+    'http://127.0.0.1:11434'
+    >>> server_url("lab.school:8080", 11434)
+    'http://lab.school:8080'
+    >>> server_url("https://lab.school/ollama/", 11434)
+    'https://lab.school:443/ollama'
+    >>> server_url("[::1]", 11434)
+    'http://[::1]:11434'
+    """
+    text = host.strip().strip("\"'")
+    if text.count(":") > 1 and "[" not in text and "://" not in text:  # a bare IPv6 address
+        text = f"[{text}]"
+    parts = urlsplit(text if "://" in text else f"//{text}")
+    # As Ollama reads it: the usual ports where a scheme is written, its own where none is.
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, default_port)
+    name = parts.hostname or "127.0.0.1"
+    if name in ("0.0.0.0", "::"):
+        name = "127.0.0.1"
+    return f"{parts.scheme or 'http'}://{f'[{name}]' if ':' in name else name}:{port}{parts.path}".rstrip("/")
