@@ -17,11 +17,12 @@ _HOME = {
     "LabError": "errors",
     "Message": "chat",
     "Model": "backends.base",
+    "OllamaServer": "backends.ollama_store",
     "Options": "chat",
     "Reply": "chat",
     "doctor": "doctor",
     "load": "backends.registry",
-    "models": "backends.registry",
+    "models": "backends.listing",
 }
 _ROOMS = {"backends", "chat", "display", "errors", "machine", "prompts", "settings", "zoo"}
 
@@ -29,11 +30,13 @@ __all__ = sorted([*_HOME, "errors", "prompts"])
 
 if TYPE_CHECKING:
     from .backends.base import Model as Model
+    from .backends.listing import models as models
+    from .backends.ollama_store import OllamaServer as OllamaServer
     from .backends.registry import load as load
-    from .backends.registry import models as models
     from .chat import Message as Message
     from .chat import Options as Options
     from .chat import Reply as Reply
+    from .doctor import doctor as doctor
     from .errors import LabError as LabError
 
 

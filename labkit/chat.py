@@ -28,7 +28,18 @@ FOREIGN_NAMES = {
     "stop_sequences": "stop",
 }
 # Not an option of one request: the model is loaded with it.
-LOAD_OPTIONS = {"num_ctx", "n_ctx", "context_window", "context_length", "num_gpu", "n_gpu_layers", "gpu_layers", "num_thread", "n_threads", "threads"}
+LOAD_OPTIONS = {
+    "num_ctx",
+    "n_ctx",
+    "context_window",
+    "context_length",
+    "num_gpu",
+    "n_gpu_layers",
+    "gpu_layers",
+    "num_thread",
+    "n_threads",
+    "threads",
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ def as_messages(prompt: str | Message | Mapping[str, Any] | Sequence[Message | M
     elif isinstance(prompt, Message | Mapping):
         items = [prompt]
     elif isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray):
-        items = prompt
+        items = list(prompt)
     else:
         raise OptionError(f"A prompt is text or a list of messages, not {type(prompt).__name__}.")
     messages = tuple(item if isinstance(item, Message) else _message(item) for item in items)
@@ -215,7 +226,9 @@ def _number(name: str, value: Any, low: float, high: float, open_low: bool = Fal
     good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not good or value < low or value > high or (open_low and value == low):
         upper = "" if high == math.inf else f" and at most {high:g}"
-        raise OptionError(f"{name}={value!r} is out of range.", fix=f"It is a number {'above' if open_low else 'of at least'} {low:g}{upper}.")
+        raise OptionError(
+            f"{name}={value!r} is out of range.", fix=f"It is a number {'above' if open_low else 'of at least'} {low:g}{upper}."
+        )
 
 
 def _integer(name: str, value: Any, low: int, high: int | None = None) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
     from .chat import Reply, Sent
 
 # JupyterLab's own colours, so that light and dark themes both work; the fallbacks serve exported pages.
@@ -78,3 +82,45 @@ def sent_html(sent: Sent) -> str:
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+class Figure:
+    """A matplotlib figure as a small PNG with a text that says the same; looks right on light and dark pages.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        It is closed, so that the notebook does not show it twice.
+    alt : str
+        What the plot shows, for readers who do not see it.
+    """
+
+    def __init__(self, figure: MatplotlibFigure, alt: str) -> None:
+        from matplotlib import pyplot
+
+        self.alt = alt
+        grey = "#808080"
+        figure.patch.set_alpha(0)
+        for axes in figure.axes:
+            axes.patch.set_alpha(0)
+            axes.tick_params(colors=grey)
+            for part in (axes.xaxis.label, axes.yaxis.label, axes.title):
+                part.set_color(grey)
+            for spine in axes.spines.values():
+                spine.set_color(grey)
+            for text in axes.texts:
+                text.set_color(grey)
+            if legend := axes.get_legend():
+                legend.get_frame().set_alpha(0)
+                for text in legend.get_texts():
+                    text.set_color(grey)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=90, bbox_inches="tight")
+        pyplot.close(figure)
+        self.png = stream.getvalue()
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        return {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+    def __repr__(self) -> str:
+        return self.alt

@@ -26,6 +26,8 @@ class Settings:
         Base URLs of OpenAI-compatible servers to list. `LABKIT_SERVERS`, separated by commas.
     api_key : str
         Sent to OpenAI-compatible servers. `LABKIT_API_KEY`; never OPENAI_API_KEY, which belongs to another address.
+    ollama_store : Path
+        Where an Ollama server of this machine keeps its models. `OLLAMA_MODELS`, else ~/.ollama/models or the service's folder.
     """
 
     cache: Path
@@ -33,6 +35,7 @@ class Settings:
     ollama: str
     openai: tuple[str, ...]
     api_key: str
+    ollama_store: Path
 
 
 def read() -> Settings:
@@ -45,7 +48,16 @@ def read() -> Settings:
         ollama=server_url(env.get("OLLAMA_HOST", ""), OLLAMA_PORT),
         openai=tuple(part.strip() for part in env.get("LABKIT_SERVERS", "").split(",") if part.strip()),
         api_key=env.get("LABKIT_API_KEY", ""),
+        ollama_store=_ollama_store(),
     )
+
+
+def _ollama_store() -> Path:
+    if os.environ.get("OLLAMA_MODELS"):
+        return Path(os.environ["OLLAMA_MODELS"]).expanduser()
+    own = Path.home() / ".ollama" / "models"
+    service = Path("/usr/share/ollama/.ollama/models")  # the Linux installer runs Ollama as a user of its own
+    return service if not own.is_dir() and service.is_dir() else own
 
 
 def _cache_home() -> Path:
@@ -82,3 +94,15 @@ def server_url(host: str, default_port: int) -> str:
     if name in ("0.0.0.0", "::"):
         name = "127.0.0.1"
     return f"{parts.scheme or 'http'}://{f'[{name}]' if ':' in name else name}:{port}{parts.path}".rstrip("/")
+
+
+def proxy_for(url: str) -> str:
+    """The proxy that the environment names for an address ("" for none): HTTPS_PROXY and its kin, NO_PROXY, the system's settings."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return ""
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all", "")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"

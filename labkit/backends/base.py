@@ -369,5 +369,3 @@ class Stream(Iterator[Chunk]):
             end.tool_calls,
         )
         self._model.last_reply = self.reply
-
-

@@ -1,4 +1,4 @@
-"""`load` and `models`: from a name to a model, and every name that this machine can load."""
+"""`load`: from a name to a model that is ready to answer."""
 
 from __future__ import annotations
 

@@ -1,0 +1,118 @@
+"""`models()`: every model at hand, shipped, in files, on servers, with its size and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import display, settings
+from ..errors import LabError
+from ..zoo import catalog
+from .base import ModelInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WELL_KNOWN = ("http://127.0.0.1:1234/v1", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8000/v1")  # LM Studio, llama-server, vLLM
+PATIENCE = 3.0  # seconds for a server to say what it has
+COLUMNS = ("name", "engine", "kind", "size", "parameters", "quantization", "context window", "memory", "fits", "note")
+
+
+class Models(list[ModelInfo]):
+    """The models at hand: a list that shows itself as a table."""
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        for m in self:
+            fits = {True: "yes", False: "no", None: ""}[m.fits]
+            size, memory, count = display.bytes_text(m.size), display.bytes_text(m.memory), display.count_text(m.parameters)
+            yield (m.name, m.engine, m.kind, size, count, m.quantization, f"{m.context_window or ''}", memory, fits, m.note)
+
+    def _repr_html_(self) -> str:
+        return display.table_html(COLUMNS, self._rows())
+
+    def __repr__(self) -> str:
+        rows = [COLUMNS, *self._rows()]
+        used = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows[1:])]
+        widths = [max(len(row[i]) for row in rows) for i in used]
+        return "\n".join("  ".join(row[i].ljust(width) for i, width in zip(used, widths, strict=True)).rstrip() for row in rows)
+
+    __str__ = __repr__
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a pandas frame, sizes in bytes."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(m) for m in self])
+
+
+def models() -> Models:
+    """List what `load` can load here and now.
+
+    Shipped models; GGUF files in ./models and in the folders of LABKIT_MODELS; the models of the Ollama server; those of the servers
+    of LABKIT_SERVERS and at the usual ports of LM Studio, llama-server and vLLM. A server that does not answer within three seconds
+    is left out; a file that cannot be read stands in the list with the reason.
+
+    Returns
+    -------
+    Models
+        A list of ModelInfo that shows itself as a table.
+    """
+    now = settings.read()
+    urls = dict.fromkeys((*now.openai, *WELL_KNOWN))
+    sources: list[Callable[[], Iterable[ModelInfo]]] = [_shipped, lambda: _files(now.model_folders), _ollama]
+    sources += [lambda url=url: _server(url, url in now.openai) for url in urls]  # type: ignore[misc]
+    with ThreadPoolExecutor(len(sources)) as pool:
+        found = [pool.submit(lambda source=source: list(source())) for source in sources]  # type: ignore[misc]
+        return Models(info for future in found for info in future.result())
+
+
+def _shipped() -> Iterator[ModelInfo]:
+    for name in catalog.names():
+        card = catalog.card(name)
+        try:
+            info = _file(catalog.path(name), name)
+        except LabError as error:
+            info = ModelInfo(name, "llama.cpp", note=error.what)
+        yield ModelInfo(**asdict(info) | {"kind": card.kind})
+
+
+def _files(folders: Iterable[Path]) -> Iterator[ModelInfo]:
+    for folder in folders:
+        for path in sorted(folder.expanduser().rglob("*.gguf")):
+            try:
+                yield _file(path, str(path))
+            except (LabError, OSError) as error:
+                yield ModelInfo(str(path), "llama.cpp", note=str(error))
+
+
+def _file(path: Path, name: str) -> ModelInfo:
+    from .llama_cpp import file_info
+
+    return file_info(path, name)
+
+
+def _ollama() -> Iterator[ModelInfo]:
+    from .ollama import describe
+    from .ollama_store import OllamaServer
+
+    server = OllamaServer(timeout=PATIENCE)
+    try:
+        for stored in server.list():
+            name = str(stored.get("model") or stored.get("name"))
+            yield describe(f"ollama:{name.removesuffix(':latest')}", stored, server.show(name), server.http.local)
+    except LabError:
+        return
+
+
+def _server(url: str, named: bool) -> Iterator[ModelInfo]:
+    from .openai import served_models
+
+    try:
+        for name in served_models(url, timeout=PATIENCE):
+            yield ModelInfo(f"openai:{name}@{url}", "OpenAI-compatible")
+    except LabError as error:
+        if named:  # asked for by the user, so its silence is worth a line
+            yield ModelInfo(f"openai:@{url}", "OpenAI-compatible", note=error.what)

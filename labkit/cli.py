@@ -1,0 +1,94 @@
+"""`labkit …`: each command is one call of the package."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from . import __version__
+from .errors import LabError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors are one line on stderr, and the exit status is 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except LabError as error:
+        print(f"labkit: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("labkit", description="Learn and experiment with language models on your own machine.")
+    parser.add_argument("--version", action="version", version=f"labkit {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = commands.add_parser("doctor", help="what this machine has, and the command that mends what it lacks")
+    command.add_argument("--json", action="store_true", help="for programs, or to send to the teacher")
+    command.add_argument("--lang", choices=("en", "es"), default="en")
+    command.set_defaults(run=_doctor)
+
+    command = commands.add_parser("models", help="every model at hand: shipped, files, Ollama, servers")
+    command.set_defaults(run=_models)
+
+    command = commands.add_parser("chat", help="one answer, printed as it comes")
+    command.add_argument("prompt", nargs="+")
+    command.add_argument("--model", default="mini-m", help='"mini-m", "ollama:llama3.2:1b", "path/model.gguf", "openai:NAME@URL"')
+    command.add_argument("--temperature", type=float, default=0.8)
+    command.add_argument("--max-tokens", type=int, default=512)
+    command.add_argument("--seed", type=int)
+    command.set_defaults(run=_chat)
+
+    command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
+    command.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody on the local network (default: this machine alone)")
+    command.add_argument("--port", type=int, default=5056, help="0 for a free one (default: %(default)s)")
+    command.add_argument("--store", type=Path, help="where Ollama keeps its models (default: OLLAMA_MODELS or ~/.ollama/models)")
+    command.add_argument("--only", nargs="+", default=(), metavar="MODEL", help="serve these alone")
+    command.add_argument("--rate", type=float, default=0, metavar="MB", help="megabytes a second for each download (default: no limit)")
+    command.add_argument("--verbose", action="store_true", help="print each request")
+    command.set_defaults(run=_mirror)
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import doctor
+
+    report = doctor(lang=options.lang)
+    print(report.json() if options.json else report)
+    return 0 if report.ok else 1
+
+
+def _models(options: argparse.Namespace) -> None:
+    from .backends.listing import models
+
+    print(models())
+
+
+def _chat(options: argparse.Namespace) -> None:
+    from .backends.registry import load
+
+    with load(options.model) as model:
+        prompt = " ".join(options.prompt)
+        for chunk in model.stream(prompt, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed):
+            print(chunk.text, end="", flush=True)
+    print()
+
+
+def _mirror(options: argparse.Namespace) -> None:
+    from . import mirror
+
+    if options.verbose:
+        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    say = partial(print, flush=True)
+    mirror.serve(options.host, options.port, folder=options.store, only=options.only, rate=options.rate * 1e6, say=say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

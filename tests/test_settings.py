@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labkit import settings
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("", "http://127.0.0.1:11434"),
+        ("  127.0.0.1:5000 ", "http://127.0.0.1:5000"),
+        ('"localhost"', "http://localhost:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+        ("http://example.org", "http://example.org:80"),
+        ("https://example.org/ollama/", "https://example.org:443/ollama"),
+        ("[::1]:7000", "http://[::1]:7000"),
+        ("::1", "http://[::1]:11434"),
+        ("[::]", "http://127.0.0.1:11434"),
+    ],
+)
+def test_server_address_is_read_as_ollama_reads_it(value, url):
+    assert settings.server_url(value, 11434) == url
+
+
+def test_environment_is_read_when_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path))
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
+    monkeypatch.setenv("LABKIT_SERVERS", "http://127.0.0.1:8000/v1, http://127.0.0.1:1234/v1")
+    now = settings.read()
+    assert now.cache == tmp_path and now.ollama == "http://127.0.0.1:1"
+    assert now.openai == ("http://127.0.0.1:8000/v1", "http://127.0.0.1:1234/v1")
+    monkeypatch.delenv("LABKIT_CACHE")
+    assert settings.read().cache.name == "labkit" and settings.read().cache.is_relative_to(Path.home())
