@@ -20,7 +20,7 @@ _HOME = {
     "OllamaServer": "backends.ollama_store",
     "Options": "chat",
     "Reply": "chat",
-    "doctor": "doctor",
+    "doctor": "health",
     "load": "backends.registry",
     "models": "backends.listing",
 }
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .chat import Message as Message
     from .chat import Options as Options
     from .chat import Reply as Reply
-    from .doctor import doctor as doctor
+    from .health import doctor as doctor
     from .errors import LabError as LabError
 
 

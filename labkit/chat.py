@@ -98,7 +98,7 @@ def as_messages(prompt: str | Message | Mapping[str, Any] | Sequence[Message | M
         For an empty conversation, an unknown role, or content that is not text.
     """
     if isinstance(prompt, str):
-        items: Sequence[Message | Mapping[str, Any]] = [Message("user", prompt)]
+        items: list[Any] = [Message("user", prompt)]
     elif isinstance(prompt, Message | Mapping):
         items = [prompt]
     elif isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray):
@@ -284,6 +284,11 @@ class Timing:
     generation_duration: float | None = None
     tokens_per_second: float | None = None
 
+    def _repr_html_(self) -> str:
+        from .display import timing_html
+
+        return timing_html(self)
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -357,8 +362,8 @@ class Reply:
     model: str
     finish_reason: str
     usage: Usage = Usage()
-    timing: Timing = Timing()
-    sent: Sent = Sent("")
+    timing: Timing = field(default=Timing(), repr=False)
+    sent: Sent = field(default=Sent(""), repr=False)
     thinking: str = ""
     tool_calls: tuple[Mapping[str, Any], ...] = ()
 

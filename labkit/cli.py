@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .doctor import doctor
+    from .health import doctor
 
     report = doctor(lang=options.lang)
     print(report.json() if options.json else report)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from .chat import Reply, Sent
+    from .chat import Reply, Sent, Timing
 
 # JupyterLab's own colours, so that light and dark themes both work; the fallbacks serve exported pages.
 _BOX = "border-left:3px solid var(--jp-brand-color1,#1976d2);padding:.2em .8em;margin:.3em 0;white-space:pre-wrap"
@@ -78,6 +78,13 @@ def sent_html(sent: Sent) -> str:
     if sent.prompt is not None:
         out += f"<details><summary>the prompt as the model got it</summary><div style='{_BOX}'>{escape(sent.prompt)}</div></details>"
     return out
+
+
+def timing_html(timing: Timing) -> str:
+    """Durations as a table, with their units."""
+    known = {name: value for name, value in vars(timing).items() if value is not None}
+    rows = [(name, f"{value:.4g}", "tokens/s" if name == "tokens_per_second" else "s") for name, value in known.items()]
+    return table_html(("", "value", "unit"), rows)
 
 
 def _plain(value: Any) -> str:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,8 +17,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+import labkit as lab
+from labkit.backends.ollama_store import OllamaServer
 from labkit.errors import BackendError, ModelNotFoundError
 from labkit.mirror import Store, announcement
+
+from .servers.programs import serve_ollama, wait_for
 
 SECRET = b"the teacher's marks"
 BODY = os.urandom(300_000)
@@ -199,3 +204,30 @@ def test_what_cannot_be_served_is_an_error(store, tmp_path):
         command = [sys.executable, "-m", "labkit.cli", "mirror", "--store", str(store), "--port", url.rpartition(":")[2]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
         assert done.returncode == 1 and "--port 0" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_real_ollama_pulls_interrupts_and_resumes(ollama_program, ollama_server, tmp_path):
+    """The teacher's Ollama made mini-m; a student's empty one pulls it through the mirror, is cut off, and goes on where it stopped."""
+    with serve_ollama(ollama_program, tmp_path / "student") as (student, _), mirror(ollama_server.folder / "models", "--rate", "1") as (url, log):
+        name = f"{url.removeprefix('http://')}/library/mini-m:latest"
+        pupil, seen = OllamaServer(student), []
+        first = threading.Event()
+
+        def watch(step):
+            seen.append(step)
+            if (step.completed or 0) > 1_000_000:
+                first.set()
+
+        with pytest.raises(BackendError, match="as asked"):
+            pupil.pull(name, watch, insecure=True, cancel=first)
+        assert not pupil.has(name) and any((tmp_path / "student").rglob("*-partial*"))
+        wait_for(lambda: "206" in log.read_text(), 10, log.read_text)
+        before = log.read_text().count(" GET /blob/")
+        pupil.pull(name, seen.append, insecure=True)
+        again = [line for line in log.read_text().splitlines() if " GET /blob/" in line][before:]
+        starts = [int(line.split("bytes=")[1].split("-")[0]) for line in again if "bytes=" in line]
+        assert max(starts) > 0, f"the second pull began anew: {again}"
+        assert pupil.has(name)
+        asked = {"temperature": 0, "max_tokens": 20}
+        with lab.load("mini-m") as here, lab.load(f"ollama:{name}@{student}") as there:
+            assert there.chat("Hello", **asked).text == here.chat("Hello", **asked).text

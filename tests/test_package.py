@@ -24,7 +24,7 @@ FLOORS = {
     1: ("backends", "zoo"),
     2: ("measure", "sampling", "rag", "grading"),
     3: ("experiments",),
-    4: ("widgets", "doctor", "mirror"),
+    4: ("widgets", "health", "mirror"),
     5: ("cli",),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -64,3 +64,9 @@ def test_files_are_short_and_import_only_from_below(path):
 def test_doctests_hold(name):
     module = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0
+
+
+def test_no_room_hides_a_public_name():
+    """Importing `labkit.x` sets the attribute `x` of labkit to the module: a public name must not be called like a room."""
+    modules = {"errors", "prompts"}
+    assert {m.split(".")[1] for m in MODULES} & set(labkit.__all__) <= modules

@@ -7,9 +7,9 @@ import json
 import pytest
 
 import labkit as lab
-from labkit.doctor import Check, Report
-from labkit.doctor.checks import CHECKS, _numbers, environment
-from labkit.doctor.texts import HEADINGS, NAMES, TEXTS, UNREAD
+from labkit.health import Check, Report
+from labkit.health.checks import CHECKS, _numbers, environment
+from labkit.health.texts import HEADINGS, NAMES, TEXTS, UNREAD
 from labkit.zoo import catalog
 
 NOBODY = "http://127.0.0.1:9"
@@ -31,7 +31,7 @@ def test_a_machine_that_passes_the_tests_is_healthy(lang, monkeypatch):
 def test_a_running_server_is_seen_with_its_version(monkeypatch, ollama_server):
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
     server = named(lab.doctor(), "server")
-    assert server.status == "ok" and lab.OllamaServer().version() in server.found
+    assert server.status == "ok" and lab.OllamaServer().version() in server.found and "models: " in server.found
 
 
 def test_variables_that_no_server_reads_are_named(monkeypatch):
@@ -55,7 +55,7 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch):
     def broken(lang):
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("labkit.doctor.checks.CHECKS", (broken, *CHECKS[:1]))
+    monkeypatch.setattr("labkit.health.checks.CHECKS", (broken, *CHECKS[:1]))
     report = lab.doctor()
     assert [check.status for check in report.checks] == ["problem", "ok"] and "ZeroDivisionError: oh" in report.checks[0].found
 
