@@ -1,0 +1,151 @@
+"""The shipped models: what each card says, and where its weights are.
+
+A card is written by ``python -m labkit.zoo evaluate NAME``, never by hand. A weight file that is not the one its card describes is
+refused, since every figure on the card would then be about another model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadModelFileError, ModelNotFoundError
+
+CARDS = Path(__file__).parent / "cards"
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a shipped model.
+
+    Attributes
+    ----------
+    name : str
+        What `load` takes.
+    file : str
+        The weight file in `labkit/zoo/weights/`.
+    sha256 : str
+        Its hash, in hexadecimal.
+    size : int
+        Its bytes.
+    parameters : int
+        Numbers that training set.
+    context_window : int
+        Tokens that it was trained to read at once.
+    quantization : str
+        Type of its numbers, such as 'F16'.
+    architecture : str
+        Name that llama.cpp gives to its build: 'llama' or 'bert'.
+    kind : {'chat', 'embedding'}
+        What it does.
+    languages : tuple of str
+        Language codes.
+    licence : str
+        Of weights and training text.
+    trained : dict
+        ``{"tokens", "seconds", "machine", "date"}``.
+    skills : dict
+        Skill -> language -> ``{"right", "n", "low", "high"}``: right answers out of n, and the 95 % interval of the share.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    size: int
+    parameters: int
+    context_window: int
+    quantization: str
+    architecture: str
+    kind: str
+    languages: tuple[str, ...]
+    licence: str
+    trained: Mapping[str, Any]
+    skills: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "languages", tuple(self.languages))
+
+    def json(self) -> str:
+        """The card as the text of its file."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def names() -> list[str]:
+    """Names of the shipped models, in alphabetical order."""
+    return sorted(file.stem for file in CARDS.glob("*.json"))
+
+
+def card(name: str) -> Card:
+    """The card of a shipped model.
+
+    Raises
+    ------
+    ModelNotFoundError
+        When no model of that name is shipped.
+    BadModelFileError
+        When the card cannot be read.
+    """
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, 1, cutoff=0.5)
+        raise ModelNotFoundError(
+            f"labkit ships no model {name!r}.",
+            f"Shipped: {', '.join(known) or 'none'}.",
+            f'Did you mean load("{near[0]}")?' if near else "`labkit.models()` lists every model at hand.",
+        )
+    file = CARDS / f"{name}.json"
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return Card(**{field.name: data[field.name] for field in fields(Card)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadModelFileError(
+            f"The card {file} cannot be read: {error!r}.",
+            "The file was changed or only partly copied.",
+            f"Get it again (git checkout {file.name}) or write it anew: python -m labkit.zoo evaluate {name}",
+        ) from None
+
+
+def path(name: str, verify: bool = True) -> Path:
+    """The weight file of a shipped model.
+
+    Parameters
+    ----------
+    name : str
+        Name of a shipped model.
+    verify : bool
+        Compare the file with the card first (some hundredths of a second).
+
+    Raises
+    ------
+    ModelNotFoundError
+        When no model of that name is shipped.
+    BadModelFileError
+        When the file is absent or not the one that the card describes.
+    """
+    described = card(name)
+    file = WEIGHTS / described.file
+    mend = f"Get it again: git checkout -- {file}, or install labkit again."
+    if not file.is_file():
+        raise BadModelFileError(f"The weights of {name!r} are missing: {file}.", "The installation is incomplete.", mend)
+    if verify:
+        size = file.stat().st_size
+        if size != described.size:
+            what = f"{file} has {size:,} bytes, but the card of {name!r} says {described.size:,}."
+            raise BadModelFileError(what, "The file was cut short or replaced.", mend)
+        found = sha256(file)
+        if found != described.sha256:
+            what = f"{file} is not the file on the card of {name!r}: its sha256 is {found[:12]}…, the card says {described.sha256[:12]}…."
+            raise BadModelFileError(what, "It was changed, damaged or replaced after the card was written.", mend)
+    return file
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
