@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import inspect
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +40,28 @@ def load(name: str | Path, **options: Any) -> Model:
     text = str(name).strip()
     if not text:
         raise OptionError("The name of a model is empty.", fix=FORMS)
+    model = _load(text, options)
+    model.recipe = (text, options)
+    return model
+
+
+def _load(text: str, options: dict[str, Any]) -> Model:
     scheme, colon, rest = text.partition(":")
     if scheme == "ollama" and colon:
         from .ollama import OllamaModel
 
-        model, _, host = rest.partition("@")
-        return OllamaModel(model, host=settings.server_url(host, settings.OLLAMA_PORT) if host else None, **options)
+        name, _, host = rest.partition("@")
+        _check(OllamaModel, options)
+        return OllamaModel(name, host=settings.server_url(host, settings.OLLAMA_PORT) if host else None, **options)
     if scheme == "openai" and colon:
         from .openai import OpenAIModel
 
-        model, _, url = rest.partition("@")
-        return OpenAIModel(model, url, **options)
+        _check(OpenAIModel, options)
+        name, at, url = rest.rpartition("@")  # from the right: some servers have @ in the names of their models
+        return OpenAIModel(name if at else rest, url if at else "", **options)
     from .llama_cpp import LlamaCppModel
 
+    _check(LlamaCppModel, options)
     if text in catalog.names():
         return LlamaCppModel(catalog.path(text), name=text, trusted=True, **options)
     path = Path(text).expanduser()
@@ -58,3 +69,13 @@ def load(name: str | Path, **options: Any) -> Model:
         return LlamaCppModel(path, **options)
     near = difflib.get_close_matches(text, catalog.names(), 1)
     raise ModelNotFoundError(f"There is no model {text!r}.", f"Did you mean {near[0]!r}?" if near else "", FORMS)
+
+
+def _check(kind: type[Model], options: Iterable[str]) -> None:
+    """Refuse an option that this engine does not load with, and name the nearest one."""
+    known = [name for name in inspect.signature(kind).parameters if name not in ("name", "path", "url", "host", "trusted")]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            advice = f"Did you mean {near[0]!r}?" if near else f"Options: {', '.join(known)}."
+            raise OptionError(f"A model of this kind ({kind.__name__}) is not loaded with {name!r}.", fix=advice)

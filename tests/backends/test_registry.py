@@ -1,0 +1,69 @@
+"""`load` and `models`: from names to models."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import labkit as lab
+from labkit.backends.listing import Models
+from labkit.zoo import catalog
+
+NOBODY = "http://127.0.0.1:9"
+
+
+def test_a_near_miss_names_the_model_meant():
+    with pytest.raises(lab.errors.ModelNotFoundError, match="Did you mean 'mini-m'"):
+        lab.load("mini-n")
+
+
+@pytest.mark.parametrize("name", ["", "   "])
+def test_an_empty_name_shows_the_forms(name):
+    with pytest.raises(lab.errors.OptionError, match="openai:NAME@"):
+        lab.load(name)
+
+
+def test_a_file_that_is_not_there_is_not_found():
+    with pytest.raises(lab.errors.LabError, match="nowhere"):
+        lab.load("nowhere/model.gguf")
+
+
+def test_a_path_loads_as_well_as_a_name(tmp_path):
+    copy = tmp_path / "ñandú model.gguf"
+    shutil.copy(catalog.path("mini-m"), copy)
+    with lab.load("mini-m") as named, lab.load(copy) as by_path:
+        assert named.chat("Hello", temperature=0).text == by_path.chat("Hello", temperature=0).text
+        assert named.name == "mini-m"
+
+
+def test_a_changed_shipped_file_is_refused(monkeypatch, tmp_path):
+    content = catalog.path("mini-m").read_bytes()
+    (tmp_path / "mini-m.gguf").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    monkeypatch.setattr(catalog, "WEIGHTS", tmp_path)
+    with pytest.raises(lab.errors.BadModelFileError):
+        lab.load("mini-m")
+
+
+def test_models_lists_shipped_files_and_servers(monkeypatch, tmp_path, ollama_server):
+    shutil.copy(catalog.path("mini-m"), tmp_path / "own.gguf")
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF but no more")
+    monkeypatch.setenv("LABKIT_MODELS", str(tmp_path))
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    monkeypatch.setenv("LABKIT_SERVERS", f"{ollama_server.url}/v1,{NOBODY}/v1")
+    found = {info.name: info for info in lab.models()}
+    shipped = found["mini-m"]
+    assert shipped.fits and shipped.memory > shipped.size > 1_000_000 and shipped.context_window and shipped.kind == "chat"
+    assert found[str(tmp_path / "own.gguf")].parameters == shipped.parameters
+    assert found[str(tmp_path / "broken.gguf")].note
+    assert found["ollama:mini-m"].engine == "Ollama"
+    assert f"openai:mini-m:latest@{ollama_server.url}/v1" in found
+    assert "9" in found[f"openai:@{NOBODY}/v1"].note, "a server that was asked for and is silent is named"
+
+
+def test_models_shows_itself_as_table_text_and_frame(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", NOBODY)
+    found = lab.models()
+    assert isinstance(found, Models)
+    assert "<table>" in found._repr_html_() and "mini-m" in str(found)
+    assert list(found.frame().name) == [info.name for info in found]
