@@ -1,0 +1,71 @@
+"""The requirements: what is pinned, what is missing, and installing it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from .places import PYTHON, ROOT, VENV, requirement_files
+from .programs import News, Step, run, uv
+
+
+def pins(tests: bool) -> list[str]:
+    """Every requirement with its hashes, as the files hold them: `name==version ; marker \\ --hash=…`."""
+    text = "\n".join(file.read_text(encoding="utf-8") for file in requirement_files(tests))
+    return re.findall(r"^[A-Za-z].*(?:\n[ \t]+--hash.*)+", text, re.MULTILINE)
+
+
+# llama-cpp-python has its own step. jsonschema looks for rfc3987-syntax and works without; it takes 1.2 s to import, which every start
+# of JupyterLab and every run of a notebook would wait for.
+LEFT_OUT = ("llama-cpp-python", "rfc3987-syntax", "lark")
+
+
+def install_packages(tests: bool, step: Step) -> None:
+    """Install what is pinned; what is pinned is all that is needed, so nothing else is looked for."""
+    wanted = [pin for pin in pins(tests) if pin.partition("==")[0] not in LEFT_OUT]
+    listed = VENV / "requirements.txt"
+    listed.write_text("\n".join(wanted) + "\n", encoding="utf-8")
+    seen: set[str] = set()
+
+    def news(line: str) -> str:
+        found = re.match(r"\s*(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line)
+        if found:
+            seen.add(found[1])
+            return f"{found[1]}, {len(seen)} of about {len(wanted)}"
+        return "unpacking all of them" if line.startswith("Installing collected") else ""
+
+    install(step, "--no-deps", "--require-hashes", "-r", str(listed), news=news)
+
+
+def install(step: Step, *arguments: str, news: News = None) -> None:
+    """With uv where it is, else with pip."""
+    pip = [str(PYTHON), "-m", "pip", "install", "--no-input", "--progress-bar=off", "--no-warn-script-location"]
+    run([*([uv(), "pip", "install", "--python", str(PYTHON)] if uv() else pip), *arguments], step, news)
+
+
+def unmet(python: Path, tests: bool = False, labkit: bool = False) -> list[str]:
+    """The requirements of pyproject.toml that this Python does not meet; with `labkit`, this copy of labkit is one of them."""
+    command = [str(python), "-I", "-c", UNMET, str(ROOT), "test" if tests else "", "labkit" if labkit else ""]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.split() if answer.returncode == 0 else ["python", "pip"]
+
+
+UNMET = """
+import importlib.metadata, importlib.util, pathlib, sys, tomllib
+from pip._vendor.packaging.requirements import Requirement
+root, tests, labkit = sys.argv[1:]
+project = tomllib.loads(pathlib.Path(root, "pyproject.toml").read_text(encoding="utf-8"))["project"]
+for line in project["dependencies"] + (project["optional-dependencies"]["test"] if tests else []):
+    wanted = Requirement(line)
+    try:
+        met = wanted.specifier.contains(importlib.metadata.version(wanted.name), prereleases=True)
+    except importlib.metadata.PackageNotFoundError:
+        met = False
+    if not met and (not wanted.marker or wanted.marker.evaluate()):
+        print(wanted.name)
+if labkit:
+    found = importlib.util.find_spec("labkit")
+    if not (found and found.origin and pathlib.Path(found.origin).is_relative_to(root)):
+        print("labkit")
+"""

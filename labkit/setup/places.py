@@ -1,0 +1,35 @@
+"""Where things are: in this folder, but for the wheels that all of a user's environments share."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from .. import settings
+from ..errors import LabError
+
+WINDOWS, MACOS = sys.platform == "win32", sys.platform == "darwin"
+ME = "py lab.py" if WINDOWS else "python3 lab.py"
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "Scripts" / "python.exe" if WINDOWS else VENV / "bin" / "python"
+STAMP = VENV / "lab.json"
+LOG = VENV / "lab.log"
+
+
+def requirement_files(tests: bool) -> list[Path]:
+    return [ROOT / "requirements.txt", *([ROOT / "requirements-test.txt"] if tests else [])]
+
+
+def cache() -> Path:
+    """labkit's cache folder, which can be written."""
+    folder = settings.read().cache
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        what = f"The cache folder {folder} cannot be written ({os.strerror(error.errno or 0)})."
+        raise LabError(what, "", f"name another one: LABKIT_CACHE=FOLDER {ME}") from None
