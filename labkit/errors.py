@@ -86,7 +86,8 @@ class ContextWindowExceededError(BackendError):
     Attributes
     ----------
     prompt_tokens : int or None
-        Tokens of the whole prompt, chat template included; None where the server does not tell.
+        Tokens of the whole prompt, chat template included; about so many, and the message says so, where an Ollama server refuses
+        it without a number; None where nothing is known.
     context_window : int or None
         Tokens that fit, prompt and answer together.
     """

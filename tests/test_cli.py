@@ -32,7 +32,10 @@ def test_chat_prints_the_answer():
     assert done.returncode == 0 and done.stdout.strip() and not done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("chat", "x", "--model", "mini-n"), ("chat", "x", "--temperature", "-1"), ("mirror", "--store", "nowhere")])
+WRONG = [("chat", "x", "--model", "mini-n"), ("chat", "x", "--temperature", "-1"), ("mirror", "--store", "nowhere")]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
 def test_errors_are_one_line_with_advice(arguments):
     done = labkit(*arguments)
     assert done.returncode == 1 and done.stderr.startswith("labkit: ") and "Traceback" not in done.stderr

@@ -208,7 +208,8 @@ def test_what_cannot_be_served_is_an_error(store, tmp_path):
 
 def test_a_real_ollama_pulls_interrupts_and_resumes(ollama_program, ollama_server, tmp_path):
     """The teacher's Ollama made mini-m; a student's empty one pulls it through the mirror, is cut off, and goes on where it stopped."""
-    with serve_ollama(ollama_program, tmp_path / "student") as (student, _), mirror(ollama_server.folder / "models", "--rate", "1") as (url, log):
+    teacher = ollama_server.folder / "models"
+    with serve_ollama(ollama_program, tmp_path / "student") as (student, _), mirror(teacher, "--rate", "1") as (url, log):
         name = f"{url.removeprefix('http://')}/library/mini-m:latest"
         pupil, seen = OllamaServer(student), []
         first = threading.Event()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..chat import Chunk, Message, Options, Reply, Sent, Timing, Usage, as_messages
 from ..errors import CapabilityError, GenerationTimeoutError, ModelClosedError, OptionError, UnexpectedResponseError
+from .many import Many
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +64,15 @@ def timeout_error(seconds: float, partial: str = "", who: str = "The reply") -> 
     """The error of a deadline that passed, with the text that had arrived."""
     error = GenerationTimeoutError(
         f"{who} was not complete after {seconds:g} s.",
-        f"{len(partial)} characters had arrived." if partial else "Nothing had arrived.",
+        _arrived(partial),
         "Give it longer (timeout=600), ask for less (max_tokens=100), or take a smaller model.",
     )
     error.partial = partial
     return error
+
+
+def _arrived(partial: str) -> str:
+    return f"{len(partial)} characters had arrived." if partial else "Nothing had arrived."
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class ModelInfo:
     note: str = ""
 
 
-class Model(ABC):
+class Model(Many, ABC):
     """A model that is ready to answer, whatever engine runs it.
 
     Attributes
@@ -292,8 +297,9 @@ class Stream(Iterator[Chunk]):
                 elif event is None:
                     raise UnexpectedResponseError(f"{self._model.engine} stopped without saying how it ended.")
                 elif event.text or event.thinking:
-                    self._request.check_deadline(self.text + event.text)
-                    return self._chunk(event)
+                    chunk = self._chunk(event)
+                    self._request.check_deadline(self.text)
+                    return chunk
             self._cut("cancelled")
             raise StopIteration
         except StopIteration:
@@ -301,6 +307,8 @@ class Stream(Iterator[Chunk]):
         except BaseException as error:  # Ctrl-C as well: what has arrived stays in hand
             if isinstance(error, GenerationTimeoutError | UnexpectedResponseError) and not error.partial:
                 error.partial = self.text
+                if isinstance(error, GenerationTimeoutError):
+                    error.cause = _arrived(self.text)
             self._cut("cancelled" if isinstance(error, KeyboardInterrupt) else "error")
             raise
 

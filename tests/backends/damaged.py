@@ -298,6 +298,7 @@ def main(kind: str, model: Path, folder: Path) -> None:
         "named": lambda: ((name, made) for name, made, _ in named_cases(data)),
         "flips": lambda: flips(data),
         "cut": lambda: truncations(data),
+        "deadly": lambda: deadly(data),
     }
     load_all(makers[kind](), folder)
 
