@@ -23,8 +23,9 @@ _HOME = {
     "doctor": "health",
     "load": "backends.registry",
     "models": "backends.listing",
+    "next_tokens": "sampling",
 }
-_ROOMS = {"backends", "chat", "display", "errors", "machine", "prompts", "settings", "zoo"}
+_ROOMS = {"backends", "chat", "display", "errors", "machine", "measure", "prompts", "sampling", "settings", "zoo"}
 
 __all__ = sorted([*_HOME, "errors", "prompts"])
 
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from .chat import Message as Message
     from .chat import Options as Options
     from .chat import Reply as Reply
-    from .health import doctor as doctor
     from .errors import LabError as LabError
+    from .health import doctor as doctor
+    from .sampling import next_tokens as next_tokens
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-BIG_STACK = 256 * 1024 * 1024  # address space, not memory: std::regex in llama.cpp's tokenizers recurses once for each character
+# Address space, not memory. In llama.cpp's tokenizers std::regex takes some 500 bytes of stack for each character of a long word: on
+# the usual 8 MB, a line of 20,000 letters ends the process with many vocabularies.
+BIG_STACK = 256 * 1024 * 1024
 
 
 class Aside:
@@ -21,11 +23,18 @@ class Aside:
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        old = threading.stack_size(BIG_STACK)
+        old = threading.stack_size()
         try:
-            threading.Thread(target=_work, args=(self._calls,), name="labkit-aside", daemon=True).start()
+            threading.stack_size(BIG_STACK)
+            self._start()
+        except (RuntimeError, ValueError):  # a system that gives no such stack
+            threading.stack_size(old)
+            self._start()
         finally:
             threading.stack_size(old)
+
+    def _start(self) -> None:
+        threading.Thread(target=_work, args=(self._calls,), name="labkit-aside", daemon=True).start()
 
     def run(self, function: Callable[[], T], watch: Callable[[], bool] | None = None, stop: Callable[[], None] | None = None) -> T:
         """Run a function there and wait for its result.

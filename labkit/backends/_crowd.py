@@ -131,6 +131,17 @@ class Crowd:
         self.held[target] = list(self.held[source])
         self.keep(target, count)
 
+    def save(self) -> Any:
+        """A copy of what the context remembers for seat 0; None where it cannot be had."""
+        size = self.lib.llama_state_seq_get_size(self.context, 0)
+        state = (ctypes.c_uint8 * size)()
+        return state if size and self.lib.llama_state_seq_get_data(self.context, state, size, 0) == size else None
+
+    def restore(self, state: Any, tokens: Sequence[int]) -> None:
+        """Put such a copy of these tokens, from a crowd of the same kind, into the empty seat 0."""
+        if self.lib.llama_state_seq_set_data(self.context, state, len(state), 0):
+            self.held[0] = list(tokens)
+
     def logits(self, place: int) -> NDArray[np.float32]:
         """The logits at a place that `compute` returned; valid until the next computation."""
         pointer = self.lib.llama_get_logits_ith(self.context, place)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 
 class Helper:
@@ -22,9 +24,8 @@ class Helper:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the process
+        self._process = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said)
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="labkit-helper", daemon=True).start()
 
@@ -59,22 +60,29 @@ class Helper:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def close(self) -> int:
-        """End the process; its exit status, negative for a signal."""
-        process = self._process
-        try:
-            status = process.wait(timeout=0.2) if self._ended() else None
-        except subprocess.TimeoutExpired:
-            status = None
-        process.kill()
-        if process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        return process.wait() if status is None else status
+    def ended(self) -> tuple[int, str]:
+        """Exit status of a process that ended by itself, negative for a signal, and the last of what it wrote to stderr."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        self._process.kill()
+        return self._process.wait(), last_lines(self._said)
 
-    def _ended(self) -> bool:
-        return self._process.stdout is None or self._process.stdout.closed
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        self._process.wait()
+        self._said.close()
 
     def __del__(self) -> None:
-        if self._process.poll() is None:
+        if getattr(self, "_process", None) is not None and self._process.returncode is None:
             self.close()
+
+
+def last_lines(log: IO[bytes], count: int = 4) -> str:
+    """The last lines of a log file, without the folder where llama.cpp was built."""
+    log.seek(max(0, log.seek(0, 2) - 4000))
+    said = re.sub(r"\S*/llama\.cpp/", "", log.read().decode("utf-8", "replace"))
+    return " | ".join([line.strip() for line in said.splitlines() if line.strip(" .")][-count:])

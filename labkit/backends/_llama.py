@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from ._aside import Aside, run_aside
 from ._embedding import fill
 from ._library import LOG, library
 from ._library import last_log as last_log
+from ._words import Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
 
 BATCH = 512  # tokens computed at once; Ctrl-C and the deadline are looked at in between
 EMBEDDING_BATCH, TEXTS = 1024, 64  # tokens and texts that become vectors at once
-LONG_TEXT = 8192  # bytes from which a text is tokenized on a large stack
 LARGE_MODEL = 100_000_000  # parameters from which one decode may take long
 ABORTED = 2  # returned by llama_decode when the abort callback said so
-UNKNOWN, CONTROL = 1 << 0, 1 << 3  # LLAMA_TOKEN_ATTR_...
-MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>")  # control tokens whose text is part of the reply's form
 
 
 @dataclass
@@ -54,7 +52,7 @@ class _Held:
             library().llama_model_free(model)
 
 
-class Engine:
+class Engine(Words):
     """A loaded model and its context.
 
     Parameters
@@ -72,6 +70,7 @@ class Engine:
     """
 
     def __init__(self, path: Path, *, window: int, threads: int, gpu_layers: int = 0, mmap: bool = False, embedding: bool = False) -> None:
+        super().__init__()
         self.lib = library()
         self.window = window
         self.sequences = TEXTS if embedding else 1
@@ -89,8 +88,6 @@ class Engine:
         self.width = int(lib.llama_model_n_embd_out(model))
         self.parameters = int(lib.llama_model_n_params(model))
         self.recurrent = bool(lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model))
-        self.pieces: dict[int, bytes | None] = {}
-        self._longest = 0
         self._buffer = (ctypes.c_int32 * self.batch)()
         self._batch = lib.llama_batch_get_one(self._buffer, 1)
         self._decode, self._sample = lib.llama_decode, lib.llama_sampler_sample
@@ -104,7 +101,10 @@ class Engine:
         lib = self.lib
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
-        params.load_mode = lib.LLAMA_LOAD_MODE_MMAP if mmap else lib.LLAMA_LOAD_MODE_NONE
+        if hasattr(lib, "LLAMA_LOAD_MODE_MMAP"):
+            params.load_mode = lib.LLAMA_LOAD_MODE_MMAP if mmap else lib.LLAMA_LOAD_MODE_NONE
+        else:  # llama-cpp-python up to 0.3.34, which conda-forge has
+            params.use_mmap = mmap
         self._held.model = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._held.model:
             self._held.model = None
@@ -134,80 +134,9 @@ class Engine:
         return self._held.pid != os.getpid()
 
     def close(self) -> None:
-        """Give everything back. The caller makes sure that nobody is inside."""
-        self._finalizer()
-
-    # -- text and tokens --------------------------------------------------------------------------------------------------------
-
-    def tokenize(self, text: str, special: bool, add: bool = False) -> list[int]:
-        """Ids of a text. `special`: read the names of control tokens as such; `add`: put in front and behind what the model wants."""
-        data = text.encode("utf-8")
-        if len(data) > LONG_TEXT:
-            return run_aside(lambda: self._tokenize(data, special, add))
-        return self._tokenize(data, special, add)
-
-    def _tokenize(self, data: bytes, special: bool, add: bool) -> list[int]:
-        size = len(data) + 8
-        while True:
-            ids = (ctypes.c_int32 * size)()
-            count = self.lib.llama_tokenize(self.vocab, data, len(data), ids, size, add, special)
-            if count >= 0:
-                return ids[:count]
-            size = -count
-
-    def piece(self, token: int) -> bytes | None:
-        """The bytes of a token; None for one that ends the reply."""
-        if token in self.pieces:
-            return self.pieces[token]
-        lib, vocab = self.lib, self.vocab
-        found: bytes | None = None
-        if not lib.llama_vocab_is_eog(vocab, token):
-            shown = not lib.llama_vocab_get_attr(vocab, token) & CONTROL or self.name_of(token) in MARKS
-            found = self._piece(token, True) if shown else b""
-        self.pieces[token] = found
-        return found
-
-    def _piece(self, token: int, special: bool) -> bytes:
-        size = 64
-        while True:
-            out = ctypes.create_string_buffer(size)
-            count = self.lib.llama_token_to_piece(self.vocab, token, out, size, 0, special)
-            if count >= 0:
-                return out.raw[:count]
-            size = -count
-
-    def name_of(self, token: int) -> str:
-        """What a token is called in the vocabulary; '' for none."""
-        return self._piece(token, True).decode("utf-8", "replace") if 0 <= token < self.vocabulary else ""
-
-    def special(self, name: str) -> str:
-        """The text of the token that templates call 'bos_token' or 'eos_token'; '' where there is none."""
-        token = {"bos_token": self.lib.llama_vocab_bos, "eos_token": self.lib.llama_vocab_eos}[name](self.vocab)
-        return self.name_of(token)
-
-    @property
-    def adds_bos(self) -> bool:
-        """Whether the tokenizer itself puts the first token in front."""
-        return bool(self.lib.llama_vocab_get_add_bos(self.vocab))
-
-    @property
-    def longest(self) -> int:
-        """Bytes of the longest token."""
-        if not self._longest:
-            text, vocab = self.lib.llama_vocab_get_text, self.vocab
-            self._longest = max((len(text(vocab, token) or b"") for token in range(self.vocabulary)), default=1)
-        return self._longest
-
-    def is_control(self, token: int) -> bool:
-        """Whether a token steers the model and is no text."""
-        return bool(self.lib.llama_vocab_get_attr(self.vocab, token) & (CONTROL | UNKNOWN))
-
-    def steering(self, text: str) -> set[str]:
-        """Names of control tokens that stand in a text and would be read as such; one character is no name."""
-        special = self.tokenize(text, special=True)
-        if special == self.tokenize(text, special=False):
-            return set()
-        return {name for name in map(self.name_of, set(filter(self.is_control, special))) if len(name) > 1}
+        """Give everything back. The caller makes sure that nobody computes; who reads the vocabulary is waited for."""
+        with self._lock:
+            self._finalizer()
 
     # -- computing --------------------------------------------------------------------------------------------------------------
 

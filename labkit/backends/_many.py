@@ -46,12 +46,10 @@ def generate_many(model: LlamaCppModel, jobs: Sequence[Job], workers: int | None
             yield job.index, error
     if asks:
         run = Run(model, asks, plan(model, asks, workers))
-        model._runs.add(run)
         try:
             yield from run.results(len(asks))
         finally:
             run.stop()
-            model._runs.discard(run)
 
 
 def _ask(model: LlamaCppModel, job: Job, known: dict[str, Prompt]) -> Ask:
@@ -72,7 +70,13 @@ class Run:
         self.abort = ctypes.create_string_buffer(2)  # llama.cpp looks at it too, in the middle of a pass
         self.out: queue.SimpleQueue[tuple[int, Result] | BaseException] = queue.SimpleQueue()
         shares = [asks[number :: plan.crowds] for number in range(plan.crowds)]  # fixed, so that the same call gives the same texts
-        self._threads = [threading.Thread(target=self._work, args=(share,), name="labkit-many", daemon=True) for share in shares]
+        self._start, self._computed = asks[0].prompt.ids[: plan.shared], threading.Event()
+        self._state: Any = None
+        self._threads = [
+            threading.Thread(target=self._work, args=(share, not number), name="labkit-many", daemon=True)
+            for number, share in enumerate(shares)
+        ]
+        model._runs.add(self)  # from here on close() knows that the weights are in use
         for thread in self._threads:
             thread.start()
 
@@ -105,13 +109,16 @@ class Run:
                     thread.join(0.1)
                 except KeyboardInterrupt:  # a second Ctrl-C is no reason to free what C still uses
                     continue
+        self.model._runs.discard(self)
 
-    def _work(self, asks: Sequence[Ask]) -> None:
+    def _work(self, asks: Sequence[Ask], first: bool) -> None:
         crowd: Crowd | None = None
         table: _Table | None = None
         try:
             plan = self.plan
-            crowd = Crowd(self.model._engine, plan.seats, plan.cells, plan.threads, self.abort, unified=plan.unified, flash=plan.flash)
+            crowd = Crowd(self.model._engine, plan.seats, plan.cells, plan.threads, self.abort, unified=plan.shared > 0, flash=plan.flash)
+            if plan.shared and plan.crowds > 1:
+                self._begin(crowd, first)
             table = _Table(self, crowd, asks)
             while not self.stopped and table.step():
                 pass
@@ -121,10 +128,26 @@ class Run:
         except BaseException as error:
             self.out.put(error)
         finally:
+            if first:
+                self._computed.set()
             if table is not None:
                 table.leave()
             if crowd is not None:
                 crowd.close()
+
+    def _begin(self, crowd: Crowd, first: bool) -> None:
+        """What all requests share is computed by the first crowd, and copied by the others."""
+        if first:
+            for place in range(0, len(self._start), crowd.batch):
+                if crowd.compute([(0, self._start[place : place + crowd.batch], False)]) is None:
+                    return
+            self._state = crowd.save()
+            self._computed.set()
+        else:
+            while not self._computed.wait(0.05) and not self.stopped:
+                pass
+            if self._state is not None:
+                crowd.restore(self._state, self._start)
 
 
 class _Table:

@@ -47,8 +47,8 @@ class Plan:
         Tokens that each context has room for.
     threads : int
         CPU threads of each.
-    unified : bool
-        All requests begin the same, and the sequences of a crowd share what they have in common.
+    shared : int
+        Tokens with which all requests begin, where the sequences of a crowd share them; else 0.
     flash : bool or None
         Flash attention; None leaves it to llama.cpp.
     memory : int
@@ -59,7 +59,7 @@ class Plan:
     seats: int
     cells: int
     threads: int
-    unified: bool
+    shared: int
     flash: bool | None
     memory: int
 
@@ -93,7 +93,9 @@ def plan(model: LlamaCppModel, asks: Sequence[Ask], workers: int | None) -> Plan
         need = memory.predict(header, cells)
         scores = 0 if flash is None else 4 * memory.BATCH * header.number("attention.head_count") * (cells if unified else padded(window))
         per_crowd = need.kv_cache + memory.predict(header, window).compute + scores + 4 * header.vocabulary * seats
-        return Plan(crowds, seats, cells, 1 if tiny else max(1, model.threads // crowds), unified, flash, crowds * per_crowd)
+        return Plan(
+            crowds, seats, cells, 1 if tiny else max(1, model.threads // crowds), shared if unified else 0, flash, crowds * per_crowd
+        )
 
     found = made(crowds, seats)
     while found.memory > free and found.at_once > 1:

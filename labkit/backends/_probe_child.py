@@ -89,6 +89,7 @@ def limit(memory: int, seconds: float) -> None:
 
 def in_fork(question: dict[str, Any]) -> dict[str, Any]:
     """Try one file in a fork of this process, and say how it went or how it ended."""
+    from ._lines import last_lines
     from .probe import how_it_ended
 
     with tempfile.TemporaryFile() as log:
@@ -111,7 +112,7 @@ def in_fork(question: dict[str, Any]) -> dict[str, Any]:
             verdict: dict[str, Any] = json.loads(data)
             return verdict
         what = f"it was not done after {question['seconds']:.0f} s" if late else how_it_ended(status)
-        return {"ok": False, "what": what, "log": _last_lines(log), "passing": late}
+        return {"ok": False, "what": what, "log": last_lines(log), "passing": late}
 
 
 def _listen(read: int, seconds: float) -> tuple[bytes, bool]:
@@ -128,13 +129,6 @@ def _listen(read: int, seconds: float) -> tuple[bytes, bool]:
             data += part
     finally:
         os.close(read)
-
-
-def _last_lines(log: Any, count: int = 4) -> str:
-    size = log.seek(0, 2)
-    log.seek(max(0, size - 4000))
-    lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip(" .")]
-    return " | ".join(lines[-count:])
 
 
 def main() -> None:

@@ -113,12 +113,12 @@ class Prompter:
     def far_too_long(self, messages: Sequence[Message], raw: str | None) -> int | None:
         """How many tokens the texts have, where they cannot fit whatever their tokens are; None where they might fit.
 
-        They are counted as text: in a megabyte of names of control tokens, llama.cpp would look for those for minutes.
+        They are counted as text and in slices: with a megabyte of control tokens' names, or of one letter, llama.cpp may take minutes.
         """
         texts = [message.content for message in messages] if raw is None else [raw]
         if sum(map(len, texts)) < self._engine.window or sum(len(text.encode()) for text in texts) < self._most:
             return None
-        return sum(map(self._count, texts))
+        return sum(map(self._engine.count, texts))
 
     @property
     def _most(self) -> int:
@@ -176,9 +176,10 @@ class Prompter:
         gone = set(drop[:low])
         prompt = self.prompt([message for index, message in enumerate(messages) if index not in gone], raw, options)
         excess = max(0, len(prompt.ids) - room)
-        lost = self._lost(whole[0], messages, gone) if whole[1] is None else self._count(whole[1]) - self._count(raw or "")
+        lost = self._lost(whole[0], messages, gone) if whole[1] is None else self._engine.count(whole[1]) - self._engine.count(raw or "")
         notes = {**prompt.notes, "truncated": {"messages_dropped": len(gone), "tokens_dropped": excess + lost}}
-        return replace(prompt, ids=prompt.ids[excess:], notes=notes)
+        first = prompt.ids[:1] if excess and self._engine.adds_bos else []  # the model expects it in front, whatever was dropped
+        return replace(prompt, ids=first + prompt.ids[excess + len(first) :], notes=notes)
 
     def _tail(self, text: str) -> str:
         """The end of a text, as much of it as could at best fit."""
@@ -186,10 +187,7 @@ class Prompter:
 
     def _lost(self, whole: Sequence[Message], tails: Sequence[Message], gone: set[int]) -> int:
         pairs = [(old.content, new.content) for index, (old, new) in enumerate(zip(whole, tails, strict=True)) if index not in gone]
-        return sum(self._count(old) - self._count(new) for old, new in pairs if old != new)
-
-    def _count(self, text: str) -> int:
-        return len(self._engine.tokenize(text, special=False))
+        return sum(self._engine.count(old) - self._engine.count(new) for old, new in pairs if old != new)
 
     def _fits(self, messages: Sequence[Message], gone: set[int], options: Options, room: int) -> bool:
         kept = [message for index, message in enumerate(messages) if index not in gone]

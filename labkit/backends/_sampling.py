@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,11 +33,16 @@ class Sampler:
     """
 
     def __init__(self, engine: Engine, options: Options, prompt: Sequence[int], careful: bool = False) -> None:
-        lib = engine.lib
-        self._engine, self._lib, self._careful = engine, lib, careful
+        self._engine, self._lib, self._careful = engine, engine.lib, careful
+        with engine.reading():
+            self._build(options, prompt)
+
+    def _build(self, options: Options, prompt: Sequence[int]) -> None:
+        engine, lib = self._engine, self._lib
         self._grammar = _grammar(engine, options.schema) if options.schema is not None else None
         self.chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         self.names: list[str] = ["grammar"] if self._grammar else []
+        self._suppress()
         back = engine.window if options.repeat_last_n < 0 else options.repeat_last_n
         if back and (options.repeat_penalty != 1 or options.frequency_penalty or options.presence_penalty):
             penalties = (options.repeat_penalty, options.frequency_penalty, options.presence_penalty)
@@ -59,6 +65,16 @@ class Sampler:
     def _add(self, name: str, sampler: Any) -> None:
         self._lib.llama_sampler_chain_add(self.chain, sampler)
         self.names.append(name)
+
+    def _suppress(self) -> None:
+        """Tokens that the file says shall never be drawn, such as those that stand for a picture."""
+        lib, count = self._lib, ctypes.c_int32()
+        if not hasattr(lib, "llama_vocab_get_suppress_tokens"):  # before 0.3.36
+            return
+        tokens = lib.llama_vocab_get_suppress_tokens(self._engine.vocab, ctypes.byref(count))
+        if count.value:
+            never = (lib.llama_logit_bias * count.value)(*((tokens[i], -math.inf) for i in range(count.value)))
+            self._add("suppress", lib.llama_sampler_init_logit_bias(self._engine.vocabulary, count.value, never))
 
     def next(self) -> int:
         """The next token, from the logits that the engine has just computed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,15 +148,24 @@ class Model(Many, ABC):
         Engine and version, as in 'Ollama 0.24.0'.
     context_window : int or None
         Tokens that prompt and answer may take together; None where the server does not tell.
-    last_reply : Reply or None
-        The latest reply, whole or cut short: what is at hand after Ctrl-C.
     """
 
     name: str
     engine: str
     context_window: int | None
-    last_reply: Reply | None = None
+    _last: Reply | None = None
+    _latest: weakref.ref[Stream] | None = None
     _closed = False
+
+    @property
+    def last_reply(self) -> Reply | None:
+        """The latest reply, whole or cut short: what is at hand after Ctrl-C, even where that struck between two chunks."""
+        stream = self._latest() if self._latest else None
+        return self._last if stream is None or stream.reply is not None else stream.so_far()
+
+    @last_reply.setter
+    def last_reply(self, reply: Reply) -> None:
+        self._last, self._latest = reply, None
 
     # -- what a notebook calls ------------------------------------------------------------------------------------------------
 
@@ -282,6 +292,7 @@ class Stream(Iterator[Chunk]):
         self._events = model._events(request)
         self.text, self.thinking = "", ""
         self.reply: Reply | None = None
+        self._ref = model._latest = weakref.ref(self)
 
     def __next__(self) -> Chunk:
         if self.reply is not None:
@@ -342,16 +353,26 @@ class Stream(Iterator[Chunk]):
         self.close()
 
     def __del__(self) -> None:
-        events = getattr(self, "_events", None)
-        if events is not None and self.reply is None:
-            events.close()
+        ref = getattr(self, "_ref", None)
+        if ref is not None and self.reply is None:
+            self._events.close()
+            if self._model._latest is ref:
+                self._model.last_reply = self.so_far()
 
     def _cut(self, reason: str) -> None:
         self._request.cancelled.set()
         self._events.close()
         self._end(End(reason))
 
+    def so_far(self) -> Reply:
+        """What has arrived, as a reply that was cut short here."""
+        return self._made(End("cancelled"))
+
     def _end(self, end: End) -> None:
+        self.reply = self._made(end)
+        self._model.last_reply = self.reply
+
+    def _made(self, end: End) -> Reply:
         now = time.perf_counter()
         generation, speed = end.generation_duration, end.tokens_per_second
         if self._first is not None and self._last is not None:
@@ -359,7 +380,7 @@ class Stream(Iterator[Chunk]):
             count = end.usage.completion_tokens
             if speed is None and count and count > 1 and self._last > self._first:
                 speed = (count - 1) / (self._last - self._first)
-        self.reply = Reply(
+        return Reply(
             self.text,
             self._model.name,
             end.finish_reason,
@@ -376,4 +397,3 @@ class Stream(Iterator[Chunk]):
             self.thinking,
             end.tool_calls,
         )
-        self._model.last_reply = self.reply

@@ -80,6 +80,8 @@ class LlamaCppModel(Model):
     ) -> None:
         if unknown:
             raise _no_such_option(next(iter(unknown)))
+        if not isinstance(gpu_layers, int) or gpu_layers < -1:
+            raise OptionError(f"gpu_layers={gpu_layers!r} is no number of layers.", fix="It is 0 or more, or -1 for all.")
         self.path = Path(path).expanduser()
         self.name = name or str(path)
         seen = None if trusted else probe.Seen.of(self.path)
@@ -204,13 +206,14 @@ class LlamaCppModel(Model):
     def render(self, prompt: Input, *, system: str = "") -> str:
         """The prompt as the model gets it, chat template included."""
         self._check_open()
+        self._desk.check()
         return self._prompter.render(as_messages(prompt, system), chat.Options())[0]
 
     # -- about ------------------------------------------------------------------------------------------------------------------
 
     def info(self) -> ModelInfo:
         """What is known of the model: size, quantization, context window, memory."""
-        return file_info(self.path, self.name, self.header)
+        return file_info(self.path, self.name, self.header, self.context_window)
 
     def close(self) -> None:
         """Give the memory back. A reply that is under way ends with ModelClosedError."""
@@ -238,11 +241,10 @@ _SAMPLING = (
 )
 
 
-def file_info(path: Path, name: str, header: Header | None = None) -> ModelInfo:
+def file_info(path: Path, name: str, header: Header | None = None, window: int | None = None) -> ModelInfo:
     """What the header of a GGUF file says, and whether the model would fit now."""
     header = header or read_header(path)
-    window = min(header.context_length or DEFAULT_WINDOW, DEFAULT_WINDOW)
-    need = memory.predict(header, window).total
+    need = memory.predict(header, window or _window(header, None, name)).total
     return ModelInfo(
         name,
         "llama.cpp",

@@ -62,7 +62,9 @@ def predict(header: Header, context_window: int) -> Memory:
     inner = max(inner, header.number("expert_feed_forward_length") * header.number("expert_used_count"))
     if header.embeds:
         batch = cells = max(context_window, EMBEDDING_BATCH)
-        kv_cache, floats = 0, max(5 * width + queries, inner + 3 * width)
+        floats = max(5 * width + queries, inner + 3 * width)
+        reads_back = header.get("attention.causal") is not False and not header.architecture.endswith("bert")
+        kv_cache = cells * header.layers * keys * 2 if reads_back else 0
     else:
         cells = (context_window + 255) // 256 * 256  # as llama.cpp rounds
         batch = min(BATCH, context_window)

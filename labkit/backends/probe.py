@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ WINDOW = 512  # tokens of the trial's context window, at most
 FORMAT = 1  # raise it when the trial changes, so that old verdicts no longer count
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from labkit.backends._probe_child import main; main()"
 _session: Helper | None = None
+_lock = threading.Lock()  # one trial at a time: each may take as much memory as the model
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def ensure(seen: Seen, header: Header, window: int) -> None:
     """
     verdict = _read(seen.verdict_file)
     if verdict is None:
-        verdict = _try(seen, header, min(window, WINDOW))
+        with _lock:
+            verdict = _try(seen, header, min(window, WINDOW))
         if not verdict.get("passing"):
             _write(seen.verdict_file, verdict)
     if not verdict.get("ok"):
@@ -131,22 +134,22 @@ def _try(seen: Seen, header: Header, window: int) -> dict[str, Any]:
     question = {"path": seen.path, "window": window, "embeds": header.embeds, "seconds": seconds, "memory": memory}
     helper = _session or _helper()
     try:
-        return helper.ask(question, seconds + 10)
-    except TimeoutError:
-        helper, _session = _ended(helper)
-        return {"what": f"it was not done after {seconds:.0f} s", "passing": True}
-    except EOFError:
-        status = helper.close()
-        helper, _session = _ended(helper)
-        return {"what": how_it_ended(status)}
-    finally:
-        if helper is not _session:
+        verdict = helper.ask(question, seconds + 10)
+    except BaseException as error:  # Ctrl-C as well: an answer that comes later would be taken for that of another file
+        try:
+            if isinstance(error, TimeoutError):
+                return {"what": f"it was not done after {seconds:.0f} s", "passing": True}
+            if isinstance(error, EOFError):
+                status, said = helper.ended()
+                return {"what": how_it_ended(status), "log": said}
+            raise
+        finally:
             helper.close()
-
-
-def _ended(helper: Helper) -> tuple[Helper, Helper | None]:
-    helper.close()
-    return helper, None if _session is None else _helper()
+            if helper is _session:
+                _session = _helper()
+    if helper is not _session:
+        helper.close()
+    return verdict
 
 
 def how_it_ended(status: int) -> str:

@@ -7,6 +7,7 @@ limits on time, memory and output, because a sandbox inside this process would s
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..prompts import CHAT_TEMPLATE
 from . import _template_worker as worker
 from ._lines import Helper
 
-SECONDS = 5.0  # for one prompt
+SECONDS = 10.0  # for one prompt; the first one starts the process as well
 LONGEST = 1_000_000  # characters of a template
 
 
@@ -42,6 +43,7 @@ class Template:
         self._trusted = trusted
         self._compiled: Any = None
         self._process: Helper | None = None
+        self._lock = threading.Lock()
         if len(source) > LONGEST:
             what = f"The chat template of {name} has {len(source):,} characters."
             raise BadModelFileError(what, "No honest template is as long.", _ADVICE)
@@ -87,6 +89,10 @@ class Template:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def _apart(self, context: dict[str, Any]) -> dict[str, str]:
+        with self._lock:  # one question at a time, so that nobody gets another's answer
+            return self._ask(context)
+
+    def _ask(self, context: dict[str, Any]) -> dict[str, str]:
         if self._process is None:
             self._process = Helper(["-P", worker.__file__])
         try:

@@ -126,3 +126,23 @@ def test_model_without_template_or_chatml_continues_texts_only(tmp_path):
         with pytest.raises(CapabilityError, match=r"generate\(\)"):
             model.chat("Hi")
         assert model.generate("abc", max_tokens=3, seed=1).usage.completion_tokens == 3
+
+
+def test_tokens_that_the_file_forbids_are_never_drawn(tmp_path):
+    with lab.load("mini-m") as model:
+        first = model.chat("Hi", temperature=0, max_tokens=1).text
+        (token,) = model._engine.tokenize(first, special=False)
+    with lab.load(synthetic.changed(tmp_path / "m.gguf", {"tokenizer.ggml.suppress_tokens": [token]})) as model:
+        reply = model.chat("Hi", temperature=0, max_tokens=1)
+        assert reply.text != first and "suppress" in reply.sent.request["samplers"]
+        assert first not in {model.chat("Hi", seed=seed, max_tokens=1).text for seed in range(50)}
+
+
+def test_first_token_stays_in_front_where_the_tokenizer_adds_one(tmp_path):
+    with lab.load(synthetic.changed(tmp_path / "m.gguf", {"tokenizer.ggml.add_bos_token": True}), context_window=64) as model:
+        plain = model._prompter.prompt([Message("user", "Hi")], None, lab.Options())
+        assert plain.ids[0] == 0 and plain.ids.count(0) == 1
+        cut = model._prompter.cut([Message("user", "word " * 200)], None, lab.Options(max_tokens=8), 64)
+        assert cut.ids[0] == 0 and len(cut.ids) == 56
+        bos = model._engine.special("bos_token")
+        assert model._prompter._ids([bos + "Hi"]) == model._prompter._ids(["Hi"])  # not twice where the template writes it too

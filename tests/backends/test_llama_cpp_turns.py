@@ -15,6 +15,8 @@ import pytest
 import labkit as lab
 from labkit.errors import GenerationTimeoutError, ModelClosedError
 
+from . import synthetic
+
 STORY, QUESTION = "Tell a story about a fox.", "Cuenta un cuento sobre un oso."
 
 
@@ -193,6 +195,28 @@ def test_prefix_cache_tells_what_it_saved_and_gives_the_same_text():
         assert cached.chat(talk, temperature=0, max_tokens=30).text == plain.chat(talk, temperature=0, max_tokens=30).text
 
 
+def test_ctrl_c_between_two_chunks_leaves_the_partial_text(model):
+    def read() -> None:
+        for number, chunk in enumerate(model.stream(STORY, seed=1)):
+            said.append(chunk.text)
+            if number == 5:
+                raise KeyboardInterrupt
+
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    assert model.last_reply.text == "".join(said) and model.last_reply.finish_reason == "cancelled"
+    gc.collect()
+    assert model.last_reply.text == "".join(said)
+    stream = model.stream(QUESTION, seed=1)
+    next(stream)
+    assert model.last_reply.text == stream.text
+    del stream
+    gc.collect()
+    whole = model.chat(STORY, seed=1)
+    assert model.last_reply is whole
+
+
 CTRL_C = """
 import _thread, json, os, random, signal, sys, threading, time
 import labkit as lab
@@ -230,3 +254,46 @@ def test_ctrl_c_leaves_the_model_usable_and_the_partial_text(kind):
     result = json.loads(done.stdout)
     assert result["interrupted"] == result["same"] == 25
     assert result["reasons"].count("cancelled") >= 20  # the rest hit the moment between two replies
+
+
+SLOW = """
+import json, os, signal, sys, threading, time
+import labkit as lab
+from labkit.backends import _llama
+_llama.LARGE_MODEL = 1
+model = lab.load(sys.argv[1])
+prompt = "The fox ran. " * 110
+start = time.monotonic()
+expected = model.chat(prompt, seed=1, max_tokens=2).text
+whole = time.monotonic() - start
+result = {"whole": whole}
+start = time.monotonic()
+try:
+    model.chat(prompt, timeout=0.2 * whole)
+except lab.errors.GenerationTimeoutError:
+    result["deadline"] = time.monotonic() - start - 0.2 * whole
+stream = model.stream(prompt)
+timer = threading.Timer(0.2 * whole, stream.cancel)
+start = time.monotonic()
+timer.start()
+result["reason"] = stream.finish().finish_reason
+result["cancel"] = time.monotonic() - start - 0.2 * whole
+timer = threading.Timer(0.2 * whole, os.kill, (os.getpid(), signal.SIGINT))
+start = time.monotonic()
+timer.start()
+try:
+    model.chat(prompt)
+except KeyboardInterrupt:
+    result["ctrl_c"] = time.monotonic() - start - 0.2 * whole
+result["same"] = model.chat(prompt, seed=1, max_tokens=2).text == expected
+print(json.dumps(result))
+"""
+
+
+def test_long_prompt_of_a_large_model_ends_at_once_when_it_should(tmp_path):
+    path = synthetic.llama(tmp_path / "large.gguf", width=512, layers=8, inner=1536, heads=8)
+    done = subprocess.run([sys.executable, "-c", SLOW, str(path)], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert result["reason"] == "cancelled" and result["same"] is True
+    assert max(result["deadline"], result["cancel"], result["ctrl_c"]) < 0.4 * result["whole"], result

@@ -114,6 +114,9 @@ def test_a_beginning_that_all_share_is_computed_once(model):
     assert cached[0] == 0 and min(cached[1:]) > 0.9 * replies[1].usage.prompt_tokens
     forks = _forks(model, prompts, replies, 10)
     assert len(forks) <= 2 and all(margin < 0.05 for margin in forks), forks
+    side_by_side = model.generate_many(prompts, max_tokens=10, temperature=0, workers=2)
+    assert sum(one.text == other.text for one, other in zip(replies, side_by_side, strict=True)) >= 25
+    assert all(reply.usage.cached_tokens > 0.9 * reply.usage.prompt_tokens for reply in side_by_side)
 
 
 def test_a_beginning_that_some_share_is_copied(model):
@@ -230,7 +233,7 @@ def test_seats_are_fitted_to_the_memory(model, monkeypatch):
     assert full.at_once == 64 and full.crowds * full.seats == 64
     monkeypatch.setattr(_plan, "machine", lambda: replace(machine(), memory_available=40_000_000))
     assert 1 <= _plan.plan(model, asks, None).at_once < 32
-    assert not full.unified and full.memory > 0
+    assert not full.shared and full.memory > 0
     monkeypatch.setattr(_plan, "machine", lambda: replace(machine(), memory_available=1_000_000))
     with pytest.raises(OutOfMemoryError, match="max_tokens"):
         _plan.plan(model, asks, None)

@@ -1,0 +1,23 @@
+"""One protocol for every figure that the kit shows: how it is taken, how far it spreads, and what it was taken on."""
+
+from .measurement import Measurement, Run
+from .memory import PeakMemory
+from .protocol import measure
+from .provenance import Provenance, provenance
+from .stats import Difference, Interval, Summary, bootstrap, difference, paired_difference, summarize
+
+__all__ = [
+    "Difference",
+    "Interval",
+    "Measurement",
+    "PeakMemory",
+    "Provenance",
+    "Run",
+    "Summary",
+    "bootstrap",
+    "difference",
+    "measure",
+    "paired_difference",
+    "provenance",
+    "summarize",
+]

@@ -1,0 +1,242 @@
+"""How the next token is chosen: the distribution that a model computes, and what each sampling option does to it.
+
+The steps are those of llama.cpp (src/llama-sampler.cpp; in Ollama's runner the same), in the order in which labkit puts them:
+penalties → top_k → top_p → min_p → temperature, then a draw. `apply` computes them in numpy, so that they can be read; a test holds
+them to llama.cpp's own samplers.
+
+- Softmax: p_i = exp(l_i) / Σ exp(l_j), l the logits.
+- Penalties (Keskar et al. 2019, arXiv:1909.05858, 4.1, as llama.cpp has it): each token that occurs c times among the last
+  `repeat_last_n` has l / r where l > 0 and l · r elsewhere, r the `repeat_penalty`; then less c · frequency_penalty + presence_penalty.
+- top_k (Fan et al. 2018, arXiv:1805.04833): the k likeliest stay.
+- top_p (Holtzman et al. 2019, arXiv:1904.09751): the likeliest stay until their sum reaches p, of those that are left at that point.
+- min_p (Nguyen et al. 2024, arXiv:2407.01082): those stay that are at least p times as likely as the likeliest.
+- Temperature t: l / t; 0 leaves the likeliest alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .backends.base import Model, Prompt
+from .chat import Message, Options, as_messages
+from .errors import CapabilityError, OptionError, UnexpectedResponseError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from .backends.ollama import OllamaModel
+
+OLLAMA_MOST = 20  # tokens whose probability Ollama tells
+
+
+def softmax(logits: ArrayLike) -> NDArray[np.float64]:
+    """Probabilities from logits; a logit of -inf is a token that cannot come.
+
+    >>> softmax([0.0, 0.0, -np.inf]).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(values - values.max())
+    out: NDArray[np.float64] = powers / powers.sum()
+    return out
+
+
+def apply(logits: ArrayLike, previous_tokens: Sequence[int] = (), options: Options | None = None, **changes: Any) -> NDArray[np.float64]:
+    """Probability of each token to be drawn, under sampling options.
+
+    Parameters
+    ----------
+    logits : array_like
+        One for each token of the vocabulary, as the model computes them.
+    previous_tokens : sequence of int
+        Prompt and reply so far: the penalties look back into both.
+    options : Options
+        By default `Options()`.
+    **changes
+        Options by name.
+
+    Returns
+    -------
+    ndarray, shape (vocabulary,)
+
+    >>> apply([2.0, 1.0, 0.0], temperature=1, top_k=2, top_p=1).round(3).tolist()
+    [0.731, 0.269, 0.0]
+    >>> apply([2.0, 1.0, 0.0], temperature=0).tolist()
+    [1.0, 0.0, 0.0]
+    """
+    return softmax(steps(logits, previous_tokens, options, **changes)[-1][1])
+
+
+def steps(
+    logits: ArrayLike, previous_tokens: Sequence[int] = (), options: Options | None = None, **changes: Any
+) -> list[tuple[str, NDArray[np.float64]]]:
+    """The logits after each sampler that is on, as (name, logits); dropped tokens have -inf. Arguments as in `apply`.
+
+    >>> [name for name, _ in steps([2.0, 1.0], temperature=0.5, top_k=1, top_p=1)]
+    ['top_k', 'temperature']
+    """
+    given = Options.of(options, **changes)
+    values = np.asarray(logits, dtype=np.float64).copy()
+    if values.ndim != 1 or not len(values) or not np.isfinite(values.max()):
+        raise OptionError("Logits are one number for each token of the vocabulary, and at least one of them is finite.")
+    out: list[tuple[str, NDArray[np.float64]]] = []
+
+    def done(name: str, changed: NDArray[np.float64]) -> None:
+        nonlocal values
+        values = changed
+        out.append((name, changed))
+
+    if given.repeat_last_n and (given.repeat_penalty != 1 or given.frequency_penalty or given.presence_penalty):
+        done("penalties", _penalties(values, previous_tokens, given))
+    if given.temperature == 0:
+        done("greedy", _keep(values, [int(values.argmax())]))
+        return out
+    if given.top_k:
+        done("top_k", _keep(values, _order(values)[: given.top_k]))
+    if given.top_p < 1:
+        done("top_p", _top_p(values, given.top_p))
+    if given.min_p > 0:
+        done("min_p", np.where(values >= values.max() + math.log(given.min_p), values, -np.inf))
+    done("temperature", values / given.temperature)
+    return out
+
+
+def _order(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.argsort(-values, kind="stable")
+
+
+def _keep(values: NDArray[np.float64], places: Any) -> NDArray[np.float64]:
+    out = np.full_like(values, -np.inf)
+    out[places] = values[places]
+    return out
+
+
+def _top_p(values: NDArray[np.float64], p: float) -> NDArray[np.float64]:
+    order = _order(values)
+    reached = np.cumsum(softmax(values)[order]) >= p
+    last = int(reached.argmax()) if reached.any() else len(values) - 1
+    return _keep(values, order[: last + 1])
+
+
+def _penalties(values: NDArray[np.float64], previous: Sequence[int], given: Options) -> NDArray[np.float64]:
+    back = list(previous) if given.repeat_last_n < 0 else list(previous)[-given.repeat_last_n :]
+    out = values.copy()
+    for token in set(back):
+        logit, count = out[token], back.count(token)
+        logit = logit * given.repeat_penalty if logit <= 0 else logit / given.repeat_penalty
+        out[token] = logit - count * given.frequency_penalty - given.presence_penalty
+    return out
+
+
+# -- from a model -----------------------------------------------------------------------------------------------------------------
+
+
+def next_tokens(
+    model: Model,
+    prompt: Prompt,
+    n: int = 20,
+    *,
+    system: str = "",
+    so_far: str = "",
+    steps: bool = False,
+    options: Options | None = None,
+    **changes: Any,
+) -> pd.DataFrame:
+    """The likeliest next tokens, and what the sampling options make of them.
+
+    Parameters
+    ----------
+    model : Model
+        In this process: from its logits, all of them. Through Ollama: from the 20 probabilities that it tells.
+    prompt : str, Message, dict or list of them
+    n : int
+        Rows.
+    system : str
+        A system message to put first.
+    so_far : str
+        What the model has answered already: the frame is about the token after it.
+    steps : bool
+        Add a column with the probability after each sampler, in order.
+    options : Options
+        By default `Options()`.
+    **changes
+        Options by name: ``temperature=0.8, top_k=40``.
+
+    Returns
+    -------
+    DataFrame
+        Likeliest first: 'token', 'id', 'logit', 'probability' (as the model computes it), 'after' (after all samplers), 'kept' (whether
+        it can be drawn). In `attrs`: 'model', 'engine', 'prompt_tokens', 'samplers', 'covered' (sum of 'probability' over the rows) and
+        'exact' (False where Ollama's 20 do not decide 'after').
+    """
+    from .backends.llama_cpp import LlamaCppModel
+    from .backends.ollama import OllamaModel
+
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise OptionError(f"n={n!r} is out of range.", fix="It is a whole number of at least 1.")
+    given = Options.of(options, **changes)
+    model._check_open()
+    messages = as_messages(prompt, system)
+    if isinstance(model, LlamaCppModel):
+        return _from_logits(model, messages, n, so_far, steps, given)
+    if isinstance(model, OllamaModel):
+        return _from_ollama(model, messages, min(n, OLLAMA_MOST), so_far, steps, given)
+    raise CapabilityError(f"{model.engine} does not tell the probabilities of tokens.", fix='Load the model here: load("mini-m").')
+
+
+def _from_logits(model: Any, messages: tuple[Message, ...], n: int, so_far: str, show: bool, given: Options) -> pd.DataFrame:
+    from .backends._logits import next_logits, token_text
+
+    ids, logits = next_logits(model, messages, so_far, given)
+    rows = _order(logits.astype(np.float64))[:n]
+    frame = _frame([token_text(model, int(token)) for token in rows], rows, logits, steps(logits, ids, given), rows.tolist(), show)
+    frame.attrs |= {"model": model.name, "engine": model.engine, "prompt_tokens": len(ids), "exact": True}
+    return frame
+
+
+def _frame(names: list[str], rows: Any, logits: Any, taken: Any, ids: list[int] | None, show: bool) -> pd.DataFrame:
+    import pandas as pd
+
+    before, after = softmax(logits), softmax(taken[-1][1])
+    columns: dict[str, Any] = {
+        "token": names,
+        "id": pd.array(ids if ids is not None else [None] * len(names), dtype="Int64"),
+        "logit": np.asarray(logits)[rows].astype(float) if ids is not None else [math.nan] * len(names),
+        "probability": before[rows],
+    }
+    if show:
+        columns |= {name: softmax(values)[rows] for name, values in taken}
+    frame = pd.DataFrame(columns | {"after": after[rows], "kept": after[rows] > 0})
+    frame.attrs = {"samplers": " → ".join(name for name, _ in taken), "covered": float(before[rows].sum())}
+    return frame
+
+
+def _from_ollama(model: OllamaModel, messages: tuple[Message, ...], n: int, so_far: str, show: bool, given: Options) -> pd.DataFrame:
+    from .backends.ollama_logprobs import next_logprobs
+
+    if so_far:
+        raise CapabilityError(f"{model.engine} cannot be asked for the middle of an answer.", fix='Load the model here: load("mini-m").')
+    if given.repeat_penalty != 1 or given.frequency_penalty or given.presence_penalty:
+        what = "Ollama tells texts and not ids of tokens, so that what penalties do cannot be computed."
+        raise CapabilityError(what, fix="Leave them out: repeat_penalty=1.")
+    names, logprobs, prompt_tokens = next_logprobs(model, messages, OLLAMA_MOST, given)
+    if not names:
+        raise UnexpectedResponseError(f"{model.engine} told no probabilities.", "It is older than 0.12.11.", "Update Ollama.")
+    rows = np.arange(min(n, len(names)))
+    frame = _frame(names[: len(rows)], rows, logprobs, steps(logprobs, (), given), None, show)
+    frame["probability"] = np.exp(logprobs)[rows]
+    frame.attrs |= {
+        "model": model.name,
+        "engine": model.engine,
+        "prompt_tokens": prompt_tokens,
+        "covered": float(frame["probability"].sum()),
+    }
+    # Where top_k cuts among those that it tells, or nothing is left beside them, the others play no part.
+    rest = 1 - float(np.exp(logprobs).sum())
+    frame.attrs["exact"] = bool(given.temperature == 0 or rest < 1e-4 or 0 < given.top_k <= len(names))
+    return frame
