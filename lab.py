@@ -21,10 +21,11 @@ from urllib.parse import quote
 
 from labkit.errors import LabError
 from labkit.setup import ME, ROOT
+from labkit.setup.causes import explained
 from labkit.setup.environment import conda_python, is_ready, set_up
 from labkit.setup.lessons import find_lessons, report_table, run_lesson
 from labkit.setup.machine import check_machine, is_root, system_language
-from labkit.setup.places import PYTHON
+from labkit.setup.places import LOG, PYTHON
 from labkit.setup.programs import Step, hand_over, say
 
 
@@ -35,8 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     try:
         return int(COMMANDS[options.command](options) or 0)
-    except LabError as error:
-        say(f"\nStopped: {error.what} {error.cause}\nTo mend it: {error.fix}")
+    except (LabError, OSError) as caught:
+        error = caught if isinstance(caught, LabError) else explained(f"{type(caught).__name__}: {caught}", LOG)
+        say(f"\nStopped: {error.what} {error.cause}".rstrip() + f"\nTo mend it: {error.fix}")
         return 1
     except KeyboardInterrupt:
         say("\nStopped. The same command goes on from here, and mends what was left half done.")

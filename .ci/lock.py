@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOR_EDITABLE = "hatchling\neditables\n"  # what installs labkit itself, without a look at the network
+FOR_SETUP = "uv\nhatchling\neditables\n"  # what installs the packages, and labkit itself
 FOR_ENGINE = "scikit-build-core[pyproject]\ncmake\nninja\n"
 HEADER = "# Written by .ci/lock.py: every version is pinned, every file is known by its hash.\n"
 
@@ -31,12 +31,12 @@ def write(name: str, pins: list[str], first: str = "") -> None:
 
 
 def main() -> None:
-    lab = resolve(ROOT / "requirements.txt", "pyproject.toml", extra=FOR_EDITABLE)
+    lab = resolve(ROOT / "requirements.txt", "pyproject.toml", extra=FOR_SETUP)
     write("requirements.txt", lab)
     tests = ROOT / "requirements-test.txt"
     old = tests.read_text(encoding="utf-8").replace("-r requirements.txt\n", "") if tests.exists() else ""
     tests.write_text(old, encoding="utf-8")
-    everything = resolve(tests, "pyproject.toml", "--extra=test", "--constraint=requirements.txt", extra=FOR_EDITABLE)
+    everything = resolve(tests, "pyproject.toml", "--extra=test", "--constraint=requirements.txt", extra=FOR_SETUP)
     write("requirements-test.txt", [pin for pin in everything if pin not in lab], "-r requirements.txt\n")
     write("requirements-build.txt", resolve(ROOT / "requirements-build.txt", extra=FOR_ENGINE))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import ensurepip
 import hashlib
 import io
 import json
@@ -71,6 +72,7 @@ version = "0.1.0"
 dependencies = ["jupyterlab>=4", "llama-cpp-python>=0.3.34,<0.4"]
 optional-dependencies.test = ["pytest>=8"]
 """
+WITHOUT_UV = [folder for folder in os.environ["PATH"].split(os.pathsep) if not shutil.which("uv", path=folder)]
 SAYS_ITS_ARGUMENTS = "import os, sys\nprint('ran', os.path.basename(os.path.dirname(__file__)), *sys.argv[1:])\n"
 
 
@@ -99,7 +101,7 @@ class Course:
     def start(self, *arguments: str, before: tuple[str, ...] = (), **env: str) -> subprocess.Popen[str]:
         own = {"LABKIT_CACHE": str(self.cache), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": self.shelf.as_uri(), "PIP_CONFIG_FILE": os.devnull}
         own |= {"PIP_CACHE_DIR": str(self.folder.with_name("pip cache"))}
-        own |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "CONDA_PREFIX": "", "LC_ALL": "C.UTF-8"}
+        own |= {"PATH": os.pathsep.join(WITHOUT_UV), "CONDA_PREFIX": "", "LC_ALL": "C.UTF-8"}
         command = [*before, sys.executable, str(self.folder / "lab.py"), *arguments]
         return subprocess.Popen(
             command,
@@ -480,6 +482,22 @@ def test_active_conda_environment_without_the_packages_is_not_used(tmp_path, mon
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "conda"], check=True)
     monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / "conda"))
     assert environment.conda_python(tests=False) is None
+
+
+def test_uv_is_used_where_it_is(course, tmp_path):
+    uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    bundled = next(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), None)
+    if not uv or not bundled:
+        pytest.skip("there is no uv here, or no wheel of pip for it")
+    shelf = tmp_path / "with pip"
+    shutil.copytree(course.shelf, shelf)
+    shutil.copy(bundled, shelf)
+    path = os.pathsep.join([str(Path(uv).parent), *WITHOUT_UV])
+    status, output = course.lab("setup", PATH=path, UV_FIND_LINKS=str(shelf), UV_NO_INDEX="1", UV_CACHE_DIR=str(tmp_path / "uv"))
+    assert status == 0, output
+    log = (course.folder / ".venv" / "lab.log").read_text(encoding="utf-8")
+    assert f"{uv} venv" in log and f"{uv} pip install" in log and " -m pip install" not in log
+    assert "-DLLAVA_BUILD=OFF" in course.value("import jupyterlab, llama_cpp; print(llama_cpp.flags)")
 
 
 # Small parts

@@ -120,9 +120,11 @@ def _speaks(step: Step) -> bool:
 
 
 FIRST_TOKEN = """
-import pathlib, sys, llama_cpp
-if pathlib.Path(sys.argv[1]).exists():
+import sys, llama_cpp
+try:
     llama_cpp.Llama(sys.argv[1], n_ctx=64, verbose=False).create_completion("Hello", max_tokens=1)
+except Exception as error:  # of the model file: the doctor's business
+    print(error)
 """
 
 

@@ -52,7 +52,7 @@ def _make(tests: bool) -> None:
         _stamp("")
     with Step(f"[2/4] The engine, {engine_pin().split()[0]}") as step:
         wheel = find_engine(step)
-    with Step("[3/4] JupyterLab and the other packages, about 1 minute") as step:
+    with Step("[3/4] JupyterLab and the other packages, up to a minute") as step:
         install_packages(tests, step)
     with Step("[4/4] labkit itself, and a first word from the engine") as step:
         install(step, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
@@ -67,10 +67,11 @@ def _make_venv(step: Step) -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     VENV.mkdir(exist_ok=True)
     _stamp("")  # before all else: from here on the folder is known as ours
+    base = getattr(sys, "_base_executable", sys.executable)  # not the one of the .venv that is gone now
     if uv():
-        run([uv(), "venv", "--allow-existing", "--seed", "--python", sys.executable, str(VENV)], step)
+        run([uv(), "venv", "--allow-existing", "--seed", "--python", base, str(VENV)], step)
     else:
-        run([sys.executable, "-m", "venv", str(VENV)], step)
+        run([base, "-m", "venv", str(VENV)], step)
 
 
 def is_ready(tests: bool) -> bool:

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .causes import explained
-from .places import LOG, ROOT, WINDOWS
+from .places import LOG, PYTHON, ROOT, WINDOWS
 
-# What would lead Python, pip or uv to another place than the environment.
-ELSEWHERE = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "UV_SYSTEM_PYTHON")
+# What would lead Python, pip or uv to another place than the environment, and what would let every start compile everything anew.
+NOT_OURS = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "UV_SYSTEM_PYTHON",
+            "PYTHONDONTWRITEBYTECODE")  # fmt: skip
 
 News = Callable[[str], str] | None  # from a line of output to what is worth showing of it
 
@@ -124,13 +125,14 @@ def hand_over(command: list[str]) -> int:
 
 def environment(program: str) -> dict[str, str]:
     """The variables for a program: its neighbours come first on the PATH."""
-    env = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+    env = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     return {**env, "PATH": os.pathsep.join([str(Path(program).parent), env.get("PATH", "")]), "PYTHONNOUSERSITE": "1"}
 
 
 def uv() -> str:
-    """Where uv is, which installs in a fraction of pip's time; "" where it is not."""
-    return shutil.which("uv") or ""
+    """Where uv is, on the PATH or in .venv; "" where it is not."""
+    own = PYTHON.with_name("uv.exe" if WINDOWS else "uv")
+    return shutil.which("uv") or (str(own) if own.exists() else "")
 
 
 def clock(seconds: float) -> str:
