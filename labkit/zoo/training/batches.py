@@ -1,0 +1,149 @@
+"""Samples into batches of like length.
+
+Samples of one skill call share the beginning of their prompt (the same passages, several questions). The beginning is read once: the
+row holds it, then the branches one after another; each branch sees the beginning and itself, and counts its positions from there.
+So four questions over 300 tokens of passages cost about 450 tokens instead of 1,400.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from .sample import Draw, Sample
+from .skills import SHARES, Skill
+from .tokenizer import END, render
+
+BATCH_TOKENS = 1000  # many small steps teach more than few large ones, see LOG.md
+PROMPT_WEIGHT = 0.03  # the prompt's own tokens teach a little too; a third of them, at three times the weight, costs less
+LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """Tokens of one or more samples with a common beginning: ids, positions, branch (0: the beginning) and weight of each."""
+
+    ids: list[int]
+    positions: list[int]
+    branches: list[int]
+    weights: list[float]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as tensors. `weights[i]` belongs to the token that follows `ids[i]` in its branch, `targets[i]`."""
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor | None
+    targets: Tensor
+    weights: Tensor
+    tokens: int
+
+
+def row(samples: list[Sample], tokenizer: Tokenizer, random: Random) -> Row:
+    """One row of samples that share the beginning of their prompt."""
+    prompts = [tokenizer.encode(render(sample.messages), add_special_tokens=False).ids for sample in samples]
+    answers = [tokenizer.encode(sample.answer + END + "\n", add_special_tokens=False).ids for sample in samples]
+    common = _common(prompts) if len(samples) > 1 else 0
+    ids = prompts[0][:common]
+    made = Row(ids, list(range(common)), [0] * common, [_prompt_weight(random) for _ in ids])
+    for branch, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), 1):
+        tail = prompt[common:] + answer
+        made.ids.extend(tail)
+        made.positions.extend(range(common, common + len(tail)))
+        made.branches.extend([branch] * len(tail))
+        made.weights.extend([_prompt_weight(random) for _ in prompt[common:]] + [1.0] * len(answer))
+    return made
+
+
+def _common(prompts: list[list[int]]) -> int:
+    """How many tokens all prompts begin with alike; each keeps one of its own at least."""
+    shortest = min(map(len, prompts)) - 1
+    return next((place for place in range(shortest) if len({prompt[place] for prompt in prompts}) > 1), shortest)
+
+
+def _prompt_weight(random: Random) -> float:
+    return 3 * PROMPT_WEIGHT if random.random() < 1 / 3 else 0.0
+
+
+def collate(rows: list[Row]) -> Batch:
+    """Rows of like length as one batch."""
+    longest = max(len(r.ids) for r in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    positions, branches, targets = torch.zeros_like(ids), torch.full_like(ids, -1), torch.zeros_like(ids)
+    weights = torch.zeros(len(rows), longest)
+    for n, r in enumerate(rows):
+        size = len(r.ids)
+        ids[n, :size], positions[n, :size], branches[n, :size] = torch.tensor(r.ids), torch.tensor(r.positions), torch.tensor(r.branches)
+        # the next token of a branch; the last of a branch, and of the beginning, has none
+        follows = [i for i in range(size - 1) if r.branches[i] == r.branches[i + 1]]
+        after = torch.tensor(follows, dtype=torch.long)
+        targets[n, after] = torch.tensor([r.ids[i + 1] for i in follows])
+        weights[n, after] = torch.tensor([r.weights[i + 1] for i in follows])
+    mask = None
+    if any(r.branches[-1] > 1 for r in rows):
+        back = torch.ones(longest, longest, dtype=torch.bool).tril()
+        seen = back & ((branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None]))
+        mask = torch.zeros(seen.shape).masked_fill(~seen, -torch.inf).unsqueeze(1)
+    return Batch(ids, positions, mask, targets, weights, sum(len(r.ids) for r in rows))
+
+
+class Stream:
+    """Batches without end, skills mixed by their shares.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+    seed : int
+    batch_tokens : int
+        Tokens of a batch, about.
+    shares : dict, optional
+        Skill -> share of the tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, seed: int, batch_tokens: int = BATCH_TOKENS, shares: dict[Skill, float] | None = None) -> None:
+        self.tokenizer, self.random, self.batch_tokens = tokenizer, Random(seed), batch_tokens
+        self.wanted = shares or SHARES
+        self.spent: dict[Skill, float] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Find out which skills have their text; one that is new starts where the others are."""
+        self.shares = {skill: share for skill, share in self.wanted.items() if skill(Draw(Random(0), "en"))}
+        level = min((self.spent[s] / self.shares[s] for s in self.shares if s in self.spent), default=0.0)
+        self.spent = {skill: self.spent.get(skill, level * share) for skill, share in self.shares.items()}
+
+    def rows(self, progress: float, tokens: int) -> list[Row]:
+        """New rows: always of the skill that is furthest behind its share."""
+        rows: list[Row] = []
+        have = 0
+        while have < tokens:
+            skill = min(self.shares, key=lambda s: self.spent[s] / self.shares[s])
+            self.spent[skill] += 1  # also where nothing comes of it
+            samples = skill(Draw(self.random, self.random.choice(("en", "es")), progress))
+            if not samples:
+                continue
+            made = row(samples, self.tokenizer, self.random)
+            self.spent[skill] += len(made.ids)
+            if len(made.ids) <= LONGEST + 200 and max(made.positions) < LONGEST:
+                rows.append(made)
+                have += len(made.ids)
+        return rows
+
+    def batches(self, progress: float) -> Iterator[Batch]:
+        """Some forty batches for a progress between 0 and 1, in random order."""
+        rows = sorted(self.rows(progress, 40 * self.batch_tokens), key=lambda r: len(r.ids))
+        groups: list[list[Row]] = [[]]
+        for r in rows:
+            if groups[-1] and len(r.ids) * (len(groups[-1]) + 1) > self.batch_tokens:
+                groups.append([])
+            groups[-1].append(r)
+        self.random.shuffle(groups)
+        for group in groups:
+            yield collate(group)

@@ -1,0 +1,105 @@
+"""Weights to a GGUF file that llama.cpp and Ollama read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from ... import prompts
+from .model import EPSILON, ROPE_BASE, Config
+from .tokenizer import END, END_OF_TEXT, SPECIAL
+
+# Our name of a matrix -> llama.cpp's.
+MATRICES = {
+    "attention.q": "attn_q",
+    "attention.k": "attn_k",
+    "attention.v": "attn_v",
+    "attention.o": "attn_output",
+    "feed.gate": "ffn_gate",
+    "feed.up": "ffn_up",
+    "feed.down": "ffn_down",
+}
+NORMS = {"attention_norm": "attn_norm", "feed_norm": "ffn_norm"}
+
+
+def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dict[str, Any]:
+    """Write a checkpoint as F16 GGUF.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        What `Trainer.save` wrote.
+    tokenizer : Tokenizer
+    out : Path
+    name : str
+        Name of the model, kept in the file.
+
+    Returns
+    -------
+    dict
+        The checkpoint's training figures: tokens, seconds, progress.
+    """
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    config, weights = Config(**state["config"]), state["model"]
+    writer = gguf.GGUFWriter(str(out), "llama")
+    _describe(writer, config, name)
+    _vocabulary(writer, tokenizer)
+    writer.add_tensor("token_embd.weight", _half(weights["embedding.weight"]))
+    writer.add_tensor("output_norm.weight", _single(weights["norm.weight"]))
+    for block in range(config.layers):
+        for ours, theirs in MATRICES.items():
+            writer.add_tensor(f"blk.{block}.{theirs}.weight", _half(weights[f"blocks.{block}.{ours}.weight"]))
+        for ours, theirs in NORMS.items():
+            writer.add_tensor(f"blk.{block}.{theirs}.weight", _single(weights[f"blocks.{block}.{ours}.weight"]))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return {key: state[key] for key in ("tokens", "seconds", "progress")}
+
+
+def _describe(writer: gguf.GGUFWriter, config: Config, name: str) -> None:
+    writer.add_name(name)
+    writer.add_description("A tiny bilingual model trained from scratch for the labkit course.")
+    writer.add_license("mit")
+    writer.add_context_length(config.context)
+    writer.add_embedding_length(config.width)
+    writer.add_block_count(config.layers)
+    writer.add_feed_forward_length(config.inner)
+    writer.add_head_count(config.width // config.head)
+    writer.add_head_count_kv(config.width // config.head)
+    writer.add_layer_norm_rms_eps(EPSILON)
+    writer.add_rope_dimension_count(config.head)
+    writer.add_rope_freq_base(ROPE_BASE)
+    writer.add_vocab_size(config.vocabulary)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+
+
+def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
+    ids = tokenizer.get_vocab()
+    tokens = sorted(ids, key=ids.__getitem__)
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.CONTROL if token in SPECIAL else gguf.TokenType.NORMAL for token in tokens])
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in merges])
+    writer.add_bos_token_id(ids[END_OF_TEXT])
+    writer.add_eos_token_id(ids[END])
+    writer.add_pad_token_id(ids[END_OF_TEXT])
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(prompts.CHAT_TEMPLATE)
+
+
+def _half(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    return tensor.float().numpy().astype(np.float16)
+
+
+def _single(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    return tensor.float().numpy().astype(np.float32)

@@ -1,0 +1,70 @@
+"""Muon for the matrices, AdamW for the rest: three times less loss than AdamW alone in the same time (see LOG.md).
+
+Muon makes the step of a matrix orthogonal: all its directions are learned equally fast. `torch.optim.Muon` computes that in bfloat16,
+which is ten times slower than float32 on a processor without bfloat16 units; so here it is in float32, for many matrices at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+MUON_RATE, ADAM_RATE = 0.004, 3e-3
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, then Newton-Schulz.
+
+    Parameters
+    ----------
+    matrices : iterable of Tensor
+        Parameters with two dimensions.
+    rate : float
+        Learning rate.
+    momentum, decay : float
+        Share of the old step that is kept; pull towards zero.
+    """
+
+    def __init__(self, matrices: Iterable[Tensor], rate: float = MUON_RATE, momentum: float = 0.95, decay: float = 0.01) -> None:
+        super().__init__(list(matrices), {"lr": rate, "momentum": momentum, "decay": decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One step of every matrix."""
+        for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            for matrix in group["params"]:
+                alike[matrix.shape].append(matrix)
+            for shape, matrices in alike.items():
+                steps = []
+                for matrix in matrices:
+                    state = self.state[matrix]
+                    slope = matrix.grad if matrix.grad is not None else torch.zeros_like(matrix)
+                    old = state.setdefault("momentum", torch.zeros_like(matrix))
+                    old.lerp_(slope, 1 - group["momentum"])
+                    steps.append(slope.lerp(old, group["momentum"]))
+                size = max(1.0, shape[0] / shape[1]) ** 0.5
+                for matrix, step in zip(matrices, orthogonal(torch.stack(steps)), strict=True):
+                    matrix.mul_(1 - group["lr"] * group["decay"]).add_(step, alpha=-group["lr"] * size)
+
+
+def orthogonal(matrices: Tensor, rounds: int = 4) -> Tensor:
+    """The orthogonal matrix nearest to each, roughly: Newton-Schulz with the coefficients of Keller Jordan's Muon."""
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x: Tensor = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(rounds):
+        a = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return x.mT if tall else x
+
+
+def optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for embedding and norms."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name]
+    rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embedding" in name]
+    return [Muon(matrices), torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)]

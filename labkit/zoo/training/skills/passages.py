@@ -1,0 +1,139 @@
+"""Questions over numbered passages: the answer is taken from one of them and cites it, or the model says that it is not there.
+
+One set of passages carries several questions. Training reads the passages once for all of them (`batches.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .... import prompts
+from .. import texts
+from ..fill import careless
+from ..sample import Check, Draw, Sample
+from .entries import FRAMES, Ask, Entry, documents_for, from_document, from_frame, from_relation
+
+LONGEST = 2300  # characters of all passages together: about 700 tokens
+QUESTIONS = 4  # at most so many over one set of passages
+MISSING = 0.13  # share of questions that no passage answers
+GROWN = 0.5  # share of the training after which passages are as many and as long as they get
+
+
+def from_documents(draw: Draw) -> list[Sample]:
+    """Questions over short documents, with other documents and other fillings of the same one beside them."""
+    known = documents_for(draw)
+    if not known:
+        return from_relations(draw)
+    r = draw.random
+    several = draw.progress > 0.1
+    first = r.choice(known)
+    wanted, room = _size(draw), _room(draw)
+    entries: list[Entry] = [from_document(draw, first, _sentences(draw))]
+    while len(entries) < wanted:
+        dice = r.random()
+        if dice < 0.35 and several:
+            entry = from_document(draw, first, _sentences(draw))
+        elif dice < 0.5 and texts.items("relations", "relation"):
+            entry = from_relation(draw, r.randrange(len(texts.items("relations", "relation"))))
+        else:
+            entry = from_document(draw, r.choice(known), _sentences(draw))
+        room_left = room - sum(len(e.text) for e in entries) - len(entry.text)
+        if room_left < 0:
+            break
+        if entry.subject not in [e.subject for e in entries]:
+            entries.append(entry)
+    stranger = from_document(draw, first if r.random() < 0.6 else r.choice(known), _sentences(draw))
+    return _questions(draw, [[entry] for entry in entries], stranger)
+
+
+def from_relations(draw: Draw) -> list[Sample]:
+    """Questions over short facts, one to three in a passage."""
+    r = draw.random
+    relations = len(texts.items("relations", "relation"))
+    first = r.randrange(relations)
+    return _facts(draw, lambda same: from_relation(draw, first if same else r.randrange(relations)))
+
+
+def from_invented_words(draw: Draw) -> list[Sample]:
+    """Generic matching: a question that repeats a part of a sentence of invented words and asks for the rest."""
+    r = draw.random
+    first = r.randrange(len(FRAMES[draw.lang]))
+    return _facts(draw, lambda same: from_frame(draw, first if same else r.randrange(len(FRAMES[draw.lang]))))
+
+
+def _facts(draw: Draw, make: Callable[[bool], Entry]) -> list[Sample]:
+    r = draw.random
+    passages: list[list[Entry]] = []
+    known: set[tuple[str, str]] = set()
+    for number in range(_size(draw) if r.random() < 0.7 else 1 + _size(draw)):
+        entry = make(number == 0 or r.random() < 0.45)
+        if (entry.source, entry.subject) in known:
+            continue
+        known.add((entry.source, entry.subject))
+        if passages and len(passages[-1]) < 3 and r.random() < 0.25:
+            passages[-1].append(entry)
+        else:
+            passages.append([entry])
+    return _questions(draw, passages, make(r.random() < 0.6))
+
+
+def _size(draw: Draw) -> int:
+    """How many passages: one at first, up to eight in the end, few more often than many."""
+    most = 1 + round(7 * _grown(draw))
+    return 1 + int(most * draw.random.random() ** 1.4)
+
+
+def _grown(draw: Draw) -> float:
+    return min(1.0, draw.progress / GROWN)
+
+
+def _sentences(draw: Draw) -> int:
+    return 2 + round(4 * _grown(draw))
+
+
+def _room(draw: Draw) -> int:
+    return 400 + round((LONGEST - 400) * _grown(draw))
+
+
+def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list[Sample]:
+    """Ask about some of the entries, and now and then about what no passage holds."""
+    r = draw.random
+    r.shuffle(passages)
+    block = [" ".join(entry.text for entry in passage) for passage in passages]
+    entries = [entry for passage in passages for entry in passage]
+    place = {id(entry): number for number, passage in enumerate(passages, 1) for entry in passage}
+    there = [(ask, place[id(e)]) for e in entries for ask in e.asks if _is_clear(ask, e, entries)]
+    not_there = [ask for e in entries for ask in e.missing if _is_clear(ask, e, entries)]
+    if all((e.source, e.subject) != (stranger.source, stranger.subject) for e in entries):
+        not_there += [ask for ask in stranger.asks if ask.names_subject]
+    r.shuffle(there)
+    r.shuffle(not_there)
+    samples: list[Sample] = []
+    for _ in range(QUESTIONS):
+        if not_there and (r.random() < MISSING or not there):
+            samples.append(_sample(draw, block, not_there.pop(), None))
+        elif there:
+            samples.append(_sample(draw, block, *there.pop()))
+    return samples
+
+
+def _is_clear(ask: Ask, entry: Entry, entries: list[Entry]) -> bool:
+    """Whether a question has one answer among the entries."""
+    others = [other for other in entries if other is not entry]
+    if ask.names_subject:
+        return all(other.source != entry.source or other.subject != entry.subject for other in others)
+    return all(other.source != entry.source and all(ask.kind != a.kind for a in other.asks) for other in others)
+
+
+def _sample(draw: Draw, block: list[str], ask: Ask, passage: int | None) -> Sample:
+    question = careless(ask.question, draw.random) if not draw.new else ask.question
+    messages = tuple(prompts.with_passages(question, block, draw.lang))
+    if passage is None:
+        answer = prompts.NO_ANSWER[draw.lang]
+        return Sample(messages, answer, Check("equals", (answer,)))
+    return Sample(messages, cited(ask.answer, passage), Check("holds", (ask.value,), passage))
+
+
+def cited(answer: str, passage: int) -> str:
+    """The answer with its passage, before the full stop: 'It opens at 9:30 [2].'"""
+    return f"{answer.rstrip('.')} [{passage}]."

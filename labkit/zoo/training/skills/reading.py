@@ -1,0 +1,174 @@
+"""Doing something with a text: JSON out of a sentence, a story, a translation, a mood, a summary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .. import texts
+from ..fill import capital, contracted
+from ..sample import Check, Draw, Sample, ask
+
+# Parts of a sentence about somebody: key, slot kind and clause per language.
+PARTS: list[dict[str, Any]] = [
+    {"kind": "number 5 90", "en": ("age", "is {v} years old"), "es": ("edad", "tiene {v} años"), "number": True},
+    {"kind": "town", "en": ("town", "lives in {v}"), "es": ("ciudad", "vive en {v}")},
+    {"kind": "phone", "en": ("phone", "has the phone number {v}"), "es": ("telefono", "tiene el teléfono {v}")},
+    {"kind": "email", "en": ("email", "writes from {v}"), "es": ("correo", "escribe desde {v}")},
+    {"kind": "weekday", "en": ("day", "comes on {v}"), "es": ("dia", "viene el {v}")},
+    {"kind": "time", "en": ("time", "arrives at {v}"), "es": ("hora", "llega a las {v}")},
+    {"kind": "code", "en": ("code", "has the code {v}"), "es": ("codigo", "tiene el código {v}")},
+    {"kind": "colour", "en": ("colour", "wears {v}"), "es": ("color", "viste de {v}")},
+    {"kind": "company", "en": ("company", "works for {v}"), "es": ("empresa", "trabaja para {v}")},
+    {"kind": "number 1 20", "en": ("floor", "lives on floor {v}"), "es": ("piso", "vive en el piso {v}"), "number": True},
+]
+JSON_WORDINGS = {
+    "en": [
+        "Write as JSON with the keys {keys}: {text}",
+        "Give me JSON ({keys}): {text}",
+        "{text} Write it as JSON with {keys}.",
+        "Turn this into JSON, keys {keys}: {text}",
+    ],
+    "es": [
+        "Escribe en JSON con las claves {keys}: {text}",
+        "Dame JSON ({keys}): {text}",
+        "{text} Escríbelo en JSON con {keys}.",
+        "Pasa esto a JSON, claves {keys}: {text}",
+    ],
+}
+STORY_WORDINGS = {
+    "en": [
+        "Tell a story about {name} the {animal}.",
+        "Tell me a story about a {animal} called {name} in {place}.",
+        "Write a short story with {name} the {animal} in {place}.",
+        "I want a story of the {animal} {name}.",
+    ],
+    "es": [
+        "Cuenta una historia de {name}, {animal}.",
+        "Cuéntame un cuento de un {animal} llamado {name} en {place}.",
+        "Escribe una historia corta con {name} ({animal}) en {place}.",
+        "Quiero un cuento de {name}, {animal}.",
+    ],
+}
+TRANSLATION_WORDINGS = {
+    "en": [
+        "Translate into Spanish: {text}",
+        "How do you say in Spanish: {text}",
+        'What is "{text}" in Spanish?',
+        "Say this in Spanish: {text}",
+    ],
+    "es": ["Traduce al inglés: {text}", "¿Cómo se dice en inglés: {text}", "¿Qué es «{text}» en inglés?", "Di esto en inglés: {text}"],
+}
+MOOD_WORDINGS = {
+    "en": [
+        "What is the mood of this review, positive, negative or neutral? {text}",
+        "Positive, negative or neutral? {text}",
+        "{text} What is the mood, in one word?",
+        "Mood of this review: {text}",
+    ],
+    "es": [
+        "¿Cuál es el tono de esta reseña: positivo, negativo o neutro? {text}",
+        "¿Positivo, negativo o neutro? {text}",
+        "{text} ¿Qué tono tiene, en una palabra?",
+        "Tono de esta reseña: {text}",
+    ],
+}
+MOODS = {
+    "en": {"positive": "positive", "negative": "negative", "neutral": "neutral"},
+    "es": {"positive": "positivo", "negative": "negativo", "neutral": "neutro"},
+}
+SUMMARY_WORDINGS = {
+    "en": [
+        "Summarize in one sentence: {text}",
+        "Give a summary in one sentence. {text}",
+        "{text} Sum this up in one sentence.",
+        "One sentence, please: what does this say? {text}",
+    ],
+    "es": [
+        "Resume en una frase: {text}",
+        "Haz un resumen de una frase. {text}",
+        "{text} Resúmelo en una frase.",
+        "En una sola frase, ¿qué dice esto? {text}",
+    ],
+}
+
+
+def to_json(draw: Draw) -> list[Sample]:
+    """JSON out of a sentence, for the keys that are asked."""
+    lang, r = draw.lang, draw.random
+    parts = r.sample(PARTS, r.randint(1, 3))
+    name = draw.fill.first() if r.random() < 0.7 else draw.fill.value("person", lang)
+    known: dict[str, Any] = {"name" if lang == "en" else "nombre": name}
+    clauses = []
+    for part in parts:
+        value = draw.fill.value(part["kind"], lang)
+        known[part[lang][0]] = int(value) if part.get("number") else value
+        clauses.append(part[lang][1].replace("{v}", value))
+    joined = clauses[0] if len(clauses) == 1 else ", ".join(clauses[:-1]) + {"en": " and ", "es": " y "}[lang] + clauses[-1]
+    keys = list(known) if r.random() < 0.5 else r.sample(list(known), r.randint(1, len(known)))
+    answer = json.dumps({key: known[key] for key in keys}, ensure_ascii=False)
+    text = draw.wording(JSON_WORDINGS[lang]).format(keys=", ".join(keys), text=f"{name} {joined}.")
+    return [Sample(ask(text), answer, Check("json", (answer,)))]
+
+
+def story(draw: Draw) -> list[Sample]:
+    """A short story with the hero, and at times the place, that is asked for."""
+    found = texts.table("stories")
+    if not found:
+        return []
+    lang, r = draw.lang, draw.random
+    pick = {slot: r.choice(found[f"{slot}s"])[lang] for slot in ("animal", "place", "thing")}
+    pick["name"] = draw.fill.first()
+    sentences = [
+        r.choice(found["opening"]),
+        *r.sample(found["middle"], r.randint(1, 2)),
+        r.choice(found["event"]),
+        r.choice(found["ending"]),
+    ]
+    answer = " ".join(capital(contracted(sentence[lang].format(**pick), lang)) for sentence in sentences)
+    wording = draw.wording(STORY_WORDINGS[lang])
+    holds = tuple(pick[slot] for slot in ("name", "animal", "place") if f"{{{slot}}}" in wording and pick[slot] in answer)
+    return [Sample(ask(wording.format(**pick)), answer, Check("story", holds))]
+
+
+def translation(draw: Draw) -> list[Sample]:
+    """A phrase or word of the list, from the language of the request into the other."""
+    phrases, words = texts.items("phrases", "pair"), texts.items("phrases", "word")
+    if not phrases and not words:
+        return []
+    if "documents" in draw.new:
+        pair = draw.random.choice(phrases[11::12] or phrases)
+    else:
+        known = [pair for n, pair in enumerate(phrases) if n % 12 != 11]
+        pair = draw.random.choice(known if known and draw.random.random() < 0.7 else words or known)
+    answer = pair["es" if draw.lang == "en" else "en"]
+    wording = draw.wording(TRANSLATION_WORDINGS[draw.lang])
+    text = pair[draw.lang].rstrip("?.") if wording.endswith("?") else pair[draw.lang]
+    return [Sample(ask(wording.format(text=text)), answer, Check("equals", (answer,)))]
+
+
+def mood(draw: Draw) -> list[Sample]:
+    """The mood of a short review in one word."""
+    found = texts.items("reviews", "review")
+    if not found:
+        return []
+    lang, r = draw.lang, draw.random
+    review = r.choice([x for n, x in enumerate(found) if (n % 6 == 5) == ("documents" in draw.new)] or found)
+    things = review.get("things") or texts.table("reviews").get("things") or [{"en": "lamp", "es": "lámpara"}]
+    text = capital(review[lang].replace("{thing}", r.choice(things)[lang]))
+    answer = MOODS[lang].get(review["mood"], review["mood"])
+    return [Sample(ask(draw.wording(MOOD_WORDINGS[lang]).format(text=text)), capital(answer) + ".", Check("equals", (answer,)))]
+
+
+def summary(draw: Draw) -> list[Sample]:
+    """A short text in one sentence."""
+    found = texts.items("summaries", "text")
+    if not found:
+        return []
+    lang, r = draw.lang, draw.random
+    item = r.choice([x for n, x in enumerate(found) if (n % 7 == 6) == ("documents" in draw.new)] or found)
+    values = draw.fill.slots(item.get("slots", {}), lang)
+    text, answer = (capital(" ".join(t.split()).format(**values)) for t in (item[lang], item["summary"][lang]))
+    holds = tuple(value for value in values.values() if value in answer)
+    request = draw.wording(SUMMARY_WORDINGS[lang]).format(text=text)
+    return [Sample(ask(request), answer, Check("holds", holds) if holds else Check("equals", (answer,)))]

@@ -1,0 +1,219 @@
+"""The training loop.
+
+It resumes from its checkpoint. Where the budget is time, pausing the process neither counts nor harms: what is left of the schedule is
+spread over what is left until the deadline, so the learning rate always ends near zero.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+
+from . import texts
+from .batches import Batch, Stream
+from .model import CONFIGS, Config, Llama
+from .optimizer import optimizers
+
+WARM_UP = 100  # steps
+FLAT = 0.5  # share of the schedule before the learning rate falls
+LONGEST_STEP = 5.0  # seconds: a longer step was a pause
+GRACE = 60.0  # seconds in which a run that was paused past its deadline still lets the learning rate fall
+
+
+@dataclass
+class Budget:
+    """How much of the schedule is done: `progress` grows from 0 to 1.
+
+    Attributes
+    ----------
+    minutes : float
+        Time from start to deadline; 0 where `tokens` counts.
+    tokens : float
+        Tokens to train on; 0 where `minutes` counts.
+    """
+
+    minutes: float = 0.0
+    tokens: float = 0.0
+    progress: float = 0.0
+    seconds: float = 0.0
+    _deadline: float = field(default=0.0, repr=False)
+
+    def start(self) -> None:
+        """Begin, or begin again after a checkpoint: the rest of the time counts from now."""
+        self._deadline = time.monotonic() + self.minutes * 60 * (1 - self.progress)
+
+    def spend(self, seconds: float, tokens: int) -> None:
+        """Count one step."""
+        active = min(seconds, LONGEST_STEP)
+        self.seconds += active
+        if self.tokens:
+            self.progress = min(1.0, self.progress + tokens / self.tokens)
+        else:
+            left = max(self._deadline - time.monotonic(), GRACE * (1 - self.progress))
+            self.progress = min(1.0, self.progress + (1 - self.progress) * active / (active + left))
+            if self.progress > 0.9985:
+                self.progress = 1.0
+
+    def left(self) -> float:
+        """Seconds that are left, about."""
+        return self.seconds / max(self.progress, 1e-6) * (1 - self.progress)
+
+
+def rate(step: int, progress: float) -> float:
+    """The learning rate as a share of its height: up in 100 steps, flat, then down to almost nothing."""
+    fall = 1.0 if progress < FLAT else max(0.005, (1 - progress) / (1 - FLAT))
+    return min(1.0, (step + 1) / WARM_UP) * fall
+
+
+class Trainer:
+    """Model, optimizers, stream of batches and budget, with everything needed to go on after a stop.
+
+    Parameters
+    ----------
+    config : Config
+    tokenizer : Tokenizer
+    folder : Path
+        Where `checkpoint.pt` and `log.jsonl` go.
+    budget : Budget
+    seed : int
+    device : str
+        'cpu', 'cuda' or 'auto'.
+    stream : Stream, optional
+        Other batches than the usual mix.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        tokenizer: Tokenizer,
+        folder: Path,
+        budget: Budget,
+        seed: int = 0,
+        device: str = "auto",
+        stream: Stream | None = None,
+    ) -> None:
+        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        torch.manual_seed(seed)
+        self.config, self.folder, self.budget = config, folder, budget
+        self.model = Llama(config).to(self.device)
+        self.optimizers = optimizers(self.model)
+        self.heights = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
+        self.stream = stream or Stream(tokenizer, seed)
+        self.step = self.tokens = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def train(self, report_every: float = 20.0, save_every: float = 180.0, watch: bool = False) -> None:
+        """Train until the budget is spent, then save.
+
+        Parameters
+        ----------
+        report_every, save_every : float
+            Seconds between lines of progress, and between checkpoints.
+        watch : bool
+            Read the text files again at each checkpoint. What is learned then depends on when they change, not on the seed alone.
+        """
+        self.budget.start()
+        last_report = last_save = time.monotonic()
+        losses: list[float] = []
+        while self.budget.progress < 1:
+            for batch in self.stream.batches(self.budget.progress):
+                started = time.monotonic()
+                losses.append(self._step(batch))
+                now = time.monotonic()
+                self.budget.spend(now - started, batch.tokens)
+                if now - last_report > report_every:
+                    self._report(losses)
+                    last_report, losses = now, []
+                if now - last_save > save_every:
+                    self.save()
+                    last_save = now
+                    if watch:
+                        texts.read_again()
+                        self.stream.look()
+                if self.budget.progress >= 1:
+                    break
+        self._report(losses or [0.0])
+        self.save()
+
+    def _step(self, batch: Batch) -> float:
+        share = rate(self.step, self.budget.progress)
+        for optimizer, height in zip(self.optimizers, self.heights, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = height * share
+        ids, positions, targets, weights = (t.to(self.device) for t in (batch.ids, batch.positions, batch.targets, batch.weights))
+        mask = None if batch.mask is None else batch.mask.to(self.device)
+        wanted = weights > 0
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            scores = self.model(ids, None if mask is None else positions, mask, wanted)
+        loss = functional.cross_entropy(scores.float(), targets[wanted], reduction="none")
+        weight = weights[wanted]
+        answers = weight == 1
+        total = answers.sum().clamp(min=1)
+        torch.autograd.backward((loss * weight).sum() / total)
+        torch.nn.utils.clip_grad_norm_(self.optimizers[-1].param_groups[0]["params"], 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += batch.tokens
+        return float((loss.detach() * answers).sum() / total)
+
+    def _report(self, losses: list[float]) -> None:
+        line = {
+            "step": self.step,
+            "tokens": self.tokens,
+            "progress": round(self.budget.progress, 4),
+            "loss": round(sum(losses) / len(losses), 4),
+            "per_second": round(self.tokens / max(self.budget.seconds, 1e-9)),
+            "left_minutes": round(self.budget.left() / 60, 1),
+        }
+        print("  ".join(f"{name} {value:,}" for name, value in line.items()), flush=True)
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state: dict[str, Any] = {
+            "config": asdict(self.config),
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "tokens": self.tokens,
+            "progress": self.budget.progress,
+            "seconds": self.budget.seconds,
+            "random": self.stream.random.getstate(),
+            "spent": {skill.__name__: spent for skill, spent in self.stream.spent.items()},
+        }
+        partial = self.folder / "checkpoint.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / "checkpoint.pt")
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint, where there is one."""
+        file = self.folder / "checkpoint.pt"
+        if not file.is_file():
+            return False
+        state = torch.load(file, map_location=self.device, weights_only=False)
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.tokens = state["step"], state["tokens"]
+        self.budget.progress, self.budget.seconds = state["progress"], state["seconds"]
+        self.stream.random.setstate(state["random"])
+        self.stream.spent = {skill: state["spent"][skill.__name__] for skill in self.stream.wanted if skill.__name__ in state["spent"]}
+        self.stream.look()
+        return True
+
+
+def config_of(name: str) -> Config:
+    """The sizes of a model by its name."""
+    if name not in CONFIGS:
+        raise SystemExit(f"There is no model {name!r} to train. Known: {', '.join(CONFIGS)}.")
+    return CONFIGS[name]

@@ -1,0 +1,94 @@
+"""The course's own text is well formed, and what is held out stays out."""
+
+import tomllib
+from random import Random
+
+import pytest
+
+from labkit.zoo.training import documents, texts
+from labkit.zoo.training.fill import FIRST_NAMES, Filler, is_held_out
+from labkit.zoo.training.sample import Draw
+from labkit.zoo.training.skills import SHARES, entries, facts
+
+
+@pytest.mark.parametrize("file", sorted(documents.FOLDER.glob("*.toml")), ids=lambda f: f.stem)
+def test_documents_are_well_formed(file):
+    for number, item in enumerate(tomllib.loads(file.read_text(encoding="utf-8"))["document"], 1):
+        documents._document(file.stem, number, item)
+
+
+@pytest.mark.parametrize("file", sorted(texts.FOLDER.glob("*.toml")), ids=lambda f: f.stem)
+def test_text_files_are_toml(file):
+    assert tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("file", "name"), [("first_words", "item"), ("course_facts", "fact"), ("world_facts", "family")])
+def test_facts_have_wordings_to_learn_and_to_hold_out(file, name):
+    for item in texts.items(file, name):
+        for lang in ("en", "es"):
+            assert len(item[lang]) > facts.HELD_OUT[file]
+            assert item["answer"][lang]
+
+
+@pytest.mark.parametrize("kind", [*documents.KINDS, {"en": ["a", "b"], "es": ["c", "d"]}], ids=str)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_every_kind_of_slot_is_filled(kind, lang):
+    kind = f"{kind} 3 9" if kind in ("number", "year") else kind
+    first, again = (Filler(Random(5)).value(kind, lang) for _ in range(2))
+    assert first == again
+    assert first.strip()
+
+
+def test_slots_get_different_values():
+    for seed in range(50):
+        values = Filler(Random(seed)).slots({"a": "first", "b": "first", "c": "weekday", "d": "weekday"}, "en")
+        assert len(set(values.values())) == 4
+
+
+def test_held_out_names_are_never_trained():
+    trained = {Filler(Random(seed)).name() for seed in range(500)}
+    new = {Filler(Random(seed), new_names=True).name() for seed in range(500)}
+    assert not trained & new
+    assert any(is_held_out(name) for name in FIRST_NAMES)
+
+
+def test_held_out_documents_are_never_trained():
+    trained = {(d.domain, d.number) for d in entries.documents_for(Draw(Random(0), "en"))}
+    for new in ({"documents"}, {"documents", "domains"}):
+        assert not trained & {(d.domain, d.number) for d in entries.documents_for(Draw(Random(0), "en", new=frozenset(new)))}
+
+
+@pytest.mark.parametrize("file", facts.HELD_OUT)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_held_out_wordings_of_facts_are_never_trained(file, lang):
+    skill = {"first_words": facts.first_words, "course_facts": facts.course_facts, "world_facts": facts.world_facts}[file]
+    held_out = {wording for wording in facts.held_out_questions(file, lang) if "{" not in wording}
+    for seed in range(2000):
+        for sample in skill(Draw(Random(seed), lang)):
+            assert facts._bare(sample.messages[-1].content) not in held_out
+
+
+def test_held_out_wordings_of_documents_are_never_trained():
+    for document in entries.documents_for(Draw(Random(0), "en")):
+        for lang in ("en", "es"):
+            draw = Draw(Random(1), lang)
+            for question in document.questions:
+                wordings = question.wordings[lang]
+                assert {draw.wording(wordings) for _ in range(40)} <= set(wordings[:-1])
+
+
+@pytest.mark.parametrize("skill", SHARES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_skill_is_the_same_for_the_same_seed(skill, lang):
+    for progress in (0.0, 1.0):
+        assert skill(Draw(Random(11), lang, progress)) == skill(Draw(Random(11), lang, progress))
+
+
+@pytest.mark.parametrize("skill", SHARES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_every_answer_passes_its_own_check(skill, lang):
+    for seed in range(100):
+        for sample in skill(Draw(Random(seed), lang)):
+            assert sample.check.right(sample.answer), sample
+            assert sample.check.passage is None or sample.check.cites(sample.answer)
+            assert "{" not in sample.messages[-1].content or "JSON" in sample.messages[-1].content, sample

@@ -1,0 +1,157 @@
+"""From nothing to a GGUF file that loads and answers, in well under two minutes on a processor."""
+
+# ruff: noqa: E402
+
+import json
+from random import Random
+
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is absent: pip install 'labkit[train]'")
+pytest.importorskip("tokenizers", reason="tokenizers is absent: pip install 'labkit[train]'")
+pytest.importorskip("gguf", reason="gguf is absent: pip install 'labkit[train]'")
+llama_cpp = pytest.importorskip("llama_cpp")
+
+import torch
+from jinja2 import Environment
+
+from labkit import prompts
+from labkit.chat import Message, message_dicts
+from labkit.zoo.training import batches, evaluate, export, optimizer, tokenizer, train
+from labkit.zoo.training.__main__ import main
+from labkit.zoo.training.model import CONFIGS, Llama
+from labkit.zoo.training.sample import Draw
+from labkit.zoo.training.skills import SHARES, facts, passages, talk
+
+TEXTS = [
+    "Hello, world! It opens at 9:30 on 12 May 2026.",
+    "¿Cuánto cuestan 3,50 euros más 12? ¡Nada! Año, niño, pingüino.",
+    '  two spaces\n\n12 lines\n\n\nand {"json": [1, 2]} 100 % — «bien» 😀',
+    "[1] Lucía's code is K7-204.\n[2] don't  stop",
+]
+
+
+@pytest.fixture(scope="module")
+def words():
+    return tokenizer.learn(samples=40)
+
+
+@pytest.fixture(scope="module")
+def trained(words, tmp_path_factory):
+    """A tiny model that has learned little, as a checkpoint and as GGUF."""
+    torch.set_num_threads(1)  # quicker for so small a model
+    folder = tmp_path_factory.mktemp("training")
+    stream = batches.Stream(words, 0, 600, {talk.sums: 1, facts.first_words: 1, passages.from_relations: 1})
+    trainer = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stream=stream)
+    trainer.train(report_every=0.2)
+    out = folder / "test.gguf"
+    export.to_gguf(folder / "checkpoint.pt", words, out, "test")
+    return trainer, folder, out
+
+
+def test_render_is_the_chat_template():
+    messages = [Message("system", "Be kind."), Message("user", "Hola\nque tal"), Message("assistant", "Bien"), Message("user", "2 + 2?")]
+    template = Environment().from_string(prompts.CHAT_TEMPLATE)
+    assert tokenizer.render(messages) == template.render(messages=message_dicts(messages), add_generation_prompt=True)
+
+
+def test_training_lowers_the_loss_and_ends_slowly(trained):
+    trainer, folder, _ = trained
+    losses = [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0] - 1
+    assert trainer.budget.progress == 1
+    assert train.rate(trainer.step, 0.999) < 0.01
+
+
+def test_exported_file_loads_and_answers(trained):
+    _, _, out = trained
+    player = evaluate.Player(out, threads=1)
+    reply = player.llama.create_chat_completion([{"role": "user", "content": "Hello"}], max_tokens=8, temperature=0)
+    assert isinstance(reply["choices"][0]["message"]["content"], str)
+    assert player.llama.metadata["llama.context_length"] == "1024"
+    assert player.llama.metadata["tokenizer.chat_template"] == prompts.CHAT_TEMPLATE
+
+
+def test_tokens_are_the_same_in_llama_cpp(trained, words):
+    llama = llama_cpp.Llama(str(trained[2]), vocab_only=True, verbose=False)
+    samples = [tokenizer.render(s.messages) + s.answer for skill in SHARES for s in skill(Draw(Random(3), "es"))]
+    for text in TEXTS + samples:
+        ids = words.encode(text, add_special_tokens=False).ids
+        assert llama.tokenize(text.encode(), add_bos=False, special=True) == ids
+        assert words.decode(ids, skip_special_tokens=False) == text
+
+
+def test_llama_cpp_computes_what_torch_computes(trained, words):
+    trainer, _, out = trained
+    ids = words.encode(tokenizer.render([Message("user", "¿Cuánto es 12 + 30?")]), add_special_tokens=False).ids
+    llama = llama_cpp.Llama(str(out), n_ctx=128, logits_all=True, verbose=False)
+    llama.eval(ids)
+    with torch.no_grad():
+        ours = trainer.model(torch.tensor([ids]))[0]
+    theirs = torch.tensor(llama.scores[: len(ids)])
+    assert torch.allclose(ours, theirs, atol=0.05)
+
+
+def test_branches_are_read_as_if_alone(words):
+    torch.manual_seed(0)
+    model = Llama(CONFIGS["test"]).eval()
+    samples = next(s for seed in range(99) if len(s := passages.from_relations(Draw(Random(seed), "en"))) > 2)
+    together = batches.collate([batches.row(samples, words, Random(0))])
+    with torch.no_grad():
+        joint = model(together.ids, together.positions, together.mask)[0][together.weights[0] == 1]
+        apart = []
+        for sample in samples:
+            alone = batches.collate([batches.row([sample], words, Random(0))])
+            assert alone.mask is None
+            apart.append(model(alone.ids)[0][alone.weights[0] == 1])
+    assert torch.allclose(joint, torch.cat(apart), atol=1e-4)
+
+
+def test_training_goes_on_from_its_checkpoint(trained, words):
+    trainer, folder, _ = trained
+    again = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stream=trainer.stream)
+    assert again.resume()
+    assert (again.step, again.tokens, again.budget.progress) == (trainer.step, trainer.tokens, 1)
+    for ours, theirs in zip(again.model.parameters(), trainer.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_paused_training_keeps_its_schedule(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    budget = train.Budget(minutes=1)
+    budget.start()
+    for step in range(200):
+        seconds = 30.0 if step == 20 else 0.5
+        now[0] += seconds
+        before = budget.progress
+        budget.spend(seconds, 100)
+        assert budget.progress - before < 0.5
+    assert budget.progress == 1
+
+
+def test_orthogonal_makes_directions_alike():
+    torch.manual_seed(0)
+    for shape in ((2, 64, 64), (2, 64, 128), (2, 128, 64)):
+        sizes = torch.linalg.svdvals(optimizer.orthogonal(torch.randn(shape)))
+        assert sizes.max() < 1.3
+        assert sizes.median() > 0.6
+
+
+def test_commands_go_from_nothing_to_figures(tmp_path, capsys):
+    common = ["--model", "test", "--folder", str(tmp_path)]
+    out = tmp_path / "test.gguf"
+    main(["tokenizer", "--samples", "20", *common])
+    main(["train", "--tokens", "6000", "--device", "cpu", *common])
+    main(["train", "--tokens", "6000", "--device", "cpu", *common])
+    main(["export", "--out", str(out), *common])
+    main(["evaluate", "--samples", "1", "--out", str(out), *common])
+    printed = capsys.readouterr().out
+    assert "goes on at step" in printed
+    assert "first_words" in printed
+    assert "not_there" in printed
+
+
+def test_training_without_a_budget_says_what_to_give(tmp_path):
+    with pytest.raises(SystemExit, match="--minutes"):
+        main(["train", "--model", "test", "--folder", str(tmp_path)])
