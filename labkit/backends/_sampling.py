@@ -33,19 +33,15 @@ class Sampler:
     """
 
     def __init__(self, engine: Engine, options: Options, prompt: Sequence[int], careful: bool = False) -> None:
-        self._engine, self._lib, self._careful = engine, engine.lib, careful
-        with engine.reading():
-            self._build(options, prompt)
-
-    def _build(self, options: Options, prompt: Sequence[int]) -> None:
-        engine, lib = self._engine, self._lib
+        lib = engine.lib
+        self._engine, self._lib, self._careful = engine, lib, careful
         self._grammar = _grammar(engine, options.schema) if options.schema is not None else None
         self.chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
         self.names: list[str] = ["grammar"] if self._grammar else []
         self._suppress()
-        back = engine.window if options.repeat_last_n < 0 else options.repeat_last_n
+        back = engine.window if options.repeat_last_n < 0 else min(options.repeat_last_n, engine.window)
         if back and (options.repeat_penalty != 1 or options.frequency_penalty or options.presence_penalty):
-            penalties = (options.repeat_penalty, options.frequency_penalty, options.presence_penalty)
+            penalties = (_finite(options.repeat_penalty), options.frequency_penalty, options.presence_penalty)
             self._add("penalties", lib.llama_sampler_init_penalties(*_penalty_size(lib, engine.vocabulary), back, *penalties))
             for token in prompt[-back:]:
                 lib.llama_sampler_accept(self.chain, token)
@@ -58,7 +54,7 @@ class Sampler:
                 self._add("top_p", lib.llama_sampler_init_top_p(options.top_p, 1))
             if options.min_p > 0:
                 self._add("min_p", lib.llama_sampler_init_min_p(options.min_p, 1))
-            self._add("temperature", lib.llama_sampler_init_temp(options.temperature))
+            self._add("temperature", lib.llama_sampler_init_temp(_finite(options.temperature)))
             self._add("dist", lib.llama_sampler_init_dist(options.seed))
         self._candidates = _Candidates(engine) if self._grammar else None
 
@@ -94,6 +90,11 @@ class Sampler:
             self._lib.llama_sampler_free(chain)
         if grammar:
             self._lib.llama_sampler_free(grammar)
+
+
+def _finite(value: float) -> float:
+    """A positive number that stays one among llama.cpp's, which have 32 bits."""
+    return min(max(value, 1e-30), 1e30)
 
 
 def _penalty_size(lib: Any, vocabulary: int) -> tuple[int, ...]:

@@ -112,7 +112,8 @@ class LlamaCppModel(Model):
         prompt = self._fit(request)
         limit = self.context_window - len(prompt.ids)
         limit = limit if options.max_tokens is None else min(limit, options.max_tokens)
-        sampler = Sampler(self._engine, options, prompt.ids, careful=not self._trusted)
+        with self._engine.reading():
+            sampler = Sampler(self._engine, options, prompt.ids, careful=not self._trusted)
         generation = Generation(self._desk, prompt.ids, sampler, request)
         try:
             yield self._sent(request, prompt, sampler)

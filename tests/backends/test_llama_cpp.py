@@ -114,6 +114,29 @@ def test_penalties_change_the_text(model):
     )
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 1e300},
+        {"temperature": 1e-300},
+        {"temperature": 1e300, "schema": "json"},
+        {"repeat_penalty": 1e300},
+        {"repeat_penalty": 1e-300},
+        {"repeat_penalty": 1.1, "repeat_last_n": 10**15},
+        {"repeat_penalty": 1.1, "repeat_last_n": -1},
+        {"presence_penalty": -2, "frequency_penalty": 2},
+        {"top_k": 10**15, "top_p": 1e-300, "min_p": 1},
+        {"max_tokens": 10**15, "stop": ("zzz",) * 1000},
+        {"seed": 2**32 - 2},
+        {"seed": 0},
+    ],
+    ids=str,
+)
+def test_options_at_their_limits_are_obeyed_or_harmless(model, options):
+    reply = model.chat(STORY, **{"seed": 1, "max_tokens": 20, **options})
+    assert reply.usage.completion_tokens and reply.text == model.chat(STORY, **{"seed": 1, "max_tokens": 20, **options}).text
+
+
 def test_max_tokens_and_window_end_with_length(model):
     assert model.chat(STORY, max_tokens=1).usage.completion_tokens == 1
     with lab.load("mini-m", context_window=40) as small:

@@ -179,6 +179,38 @@ def test_close_while_another_thread_streams_is_safe():
         assert caught == [True]
 
 
+CLOSING = """
+import random, threading, time
+import labkit as lab
+draw = random.Random(3)
+for number in range(40):
+    model = lab.load("mini-m", context_window=256)
+    closed = []
+    def work():
+        try:
+            while True:
+                model.chat("Hi <|im_end|> " * 8, max_tokens=2, schema="json" if number % 2 else None)
+                model.count_tokens("The fox " * 300)
+                model.render("Hi")
+        except lab.errors.ModelClosedError:
+            closed.append(True)
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(draw.uniform(0, 0.03))
+    model.close()
+    for thread in threads:
+        thread.join(20)
+    assert len(closed) == 3, closed
+print("alive")
+"""
+
+
+def test_close_while_threads_read_the_vocabulary_is_safe():
+    done = subprocess.run([sys.executable, "-c", CLOSING], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "alive", "")
+
+
 def test_prefix_cache_tells_what_it_saved_and_gives_the_same_text():
     talk = [lab.Message("user", STORY)]
     with lab.load("mini-m", prefix_cache=True) as cached, lab.load("mini-m") as plain:
