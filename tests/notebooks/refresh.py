@@ -50,7 +50,9 @@ def mark_translated(english: Any, spanish: Any) -> None:
 
 def run(notebook: Any, folder: Path) -> None:
     """Execute and keep the outputs, without times and ids that change from run to run."""
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
+    ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata = {

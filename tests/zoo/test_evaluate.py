@@ -13,6 +13,8 @@ from labkit.zoo.training.sample import Check
         (Check("equals", ("5",)), "15", False),
         (Check("holds", ("9:30",), 2), "It opens at 9:30 [2].", True),
         (Check("holds", ("9:30",), 2), "It opens at 9:45 [2].", False),
+        (Check("holds", ("Pablo",)), "Tu perro se llama Pablox.", False),
+        (Check("mentions", ("quantiz",)), "That is quantization.", True),
         (Check("json", ('{"name": "Ana", "age": 3}',)), '{"age": 3, "name": "Ana"}', True),
         (Check("json", ('{"name": "Ana"}',)), '{"name": "Ana"', False),
         (Check("story", ("Ana", "fox")), "Ana saw a fox. It was night.", True),

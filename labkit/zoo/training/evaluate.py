@@ -70,7 +70,7 @@ class Player:
 
 
 def samples(skill: str, lang: str, n: int, seed: int = SEED, there: bool | None = None) -> Iterator[Sample]:
-    """New samples to judge a skill by: at most two over the same passages.
+    """New samples to judge a skill by: at most two over the same passages, none twice; fewer than n where there are no more.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ def samples(skill: str, lang: str, n: int, seed: int = SEED, there: bool | None 
     """
     function, new = EVALUATIONS[skill]
     draw = Draw(Random(f"{seed} {skill} {lang}"), lang, 1.0, new)
-    found = 0
+    found: set[tuple[Any, ...]] = set()
     for _ in range(50 * n):
         for sample in [s for s in function(draw) if there is None or (s.check.passage is not None) == there][:2]:
-            if found < n:
-                found += 1
+            if len(found) < n and sample.messages not in found:
+                found.add(sample.messages)
                 yield sample
-        if found >= n:
+        if len(found) >= n:
             return
 
 

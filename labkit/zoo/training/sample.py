@@ -17,8 +17,9 @@ class Check:
 
     Attributes
     ----------
-    kind : {'equals', 'holds', 'json', 'story'}
-        'equals' one of the values; 'holds' every value; 'json' parses to the same; 'story' holds every value in two sentences or more.
+    kind : {'equals', 'holds', 'mentions', 'json', 'story'}
+        'equals' one of the values; 'holds' every value as whole words; 'mentions' every value, also as part of a word; 'json' parses to
+        the same; 'story' holds every value in two sentences or more.
     values : tuple of str
         What it is compared with. Case, spaces and the last full stop do not count.
     passage : int or None
@@ -36,6 +37,8 @@ class Check:
             case "equals":
                 return given in map(normal, self.values)
             case "holds":
+                return all(holds(given, normal(value)) for value in self.values)
+            case "mentions":
                 return all(normal(value) in given for value in self.values)
             case "json":
                 try:
@@ -43,12 +46,17 @@ class Check:
                 except ValueError:
                     return False
             case "story":
-                return all(normal(value) in given for value in self.values) and len(re.findall(r"[.!?]", text)) >= 2
+                return all(holds(given, normal(value)) for value in self.values) and len(re.findall(r"[.!?]", text)) >= 2
         raise ValueError(f"Check kind {self.kind!r} is unknown.")
 
     def cites(self, text: str) -> bool:
         """Whether an answer cites the right passage and no other."""
         return re.findall(r"\[(\d+)\]", text) == [str(self.passage)]
+
+
+def holds(text: str, value: str) -> bool:
+    """Whether a text holds a value as whole words: 'Pablox' does not hold 'Pablo'."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
 
 def normal(text: str) -> str:

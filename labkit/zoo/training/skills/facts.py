@@ -28,7 +28,7 @@ def course_facts(draw: Draw) -> list[Sample]:
     if not found:
         return []
     fact = draw.random.choice(found)
-    check = Check("holds", tuple(fact["key"][draw.lang]))
+    check = Check("mentions", tuple(fact["key"][draw.lang]))
     return [Sample(ask(_question(draw, "course_facts", fact)), fact["answer"][draw.lang], check)]
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from .. import texts
+from ..documents import names
 from ..fill import capital, contracted
 from ..sample import Check, Draw, Sample, ask
 
@@ -169,6 +170,6 @@ def summary(draw: Draw) -> list[Sample]:
     item = r.choice([x for n, x in enumerate(found) if (n % 7 == 6) == ("documents" in draw.new)] or found)
     values = draw.fill.slots(item.get("slots", {}), lang)
     text, answer = (capital(" ".join(t.split()).format(**values)) for t in (item[lang], item["summary"][lang]))
-    holds = tuple(value for value in values.values() if value in answer)
+    holds = tuple(values[slot] for slot in sorted(names(item["summary"][lang])))
     request = draw.wording(SUMMARY_WORDINGS[lang]).format(text=text)
     return [Sample(ask(request), answer, Check("holds", holds) if holds else Check("equals", (answer,)))]
