@@ -1,6 +1,5 @@
 """How answers are judged, and how sure a figure is."""
 
-# ruff: noqa: E402
 
 import pytest
 
