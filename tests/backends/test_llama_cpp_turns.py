@@ -220,7 +220,7 @@ def test_prefix_cache_tells_what_it_saved_and_gives_the_same_text():
             assert reply.text == expected.text and expected.usage.cached_tokens == 0
             assert (reply.usage.cached_tokens > 10) == (number > 0)
             talk += [lab.Message("assistant", reply.text), lab.Message("user", "And then?")]
-        assert cached.chat("Something else", max_tokens=2).usage.cached_tokens <= 3
+        assert cached.chat("Something else", max_tokens=2).usage.cached_tokens <= 6, "the template's first words alone"
         stream = cached.stream(talk, temperature=0)
         next(stream)
         stream.close()

@@ -59,7 +59,8 @@ def ollama_server(ollama_program: str, embedding_file: Path, tmp_path_factory: p
     with serve_ollama(ollama_program, folder) as (url, process):
         server = OllamaServer(url)
         # One thread: two that wait for each other by spinning are slow where another program has a core.
-        server.create("mini-m", catalog.path("mini-m"), parameters={"num_thread": 1})
+        # /v1 takes no repeat penalty and would fall back to this version's 1.1
+        server.create("mini-m", catalog.path("mini-m"), parameters={"num_thread": 1, "repeat_penalty": 1.0})
         server.create("mini-bert", embedding_file, parameters={"num_thread": 1})
         yield RunningServer(url, folder, process.pid)
 

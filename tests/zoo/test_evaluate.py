@@ -1,6 +1,5 @@
 """How answers are judged, and how sure a figure is."""
 
-
 import pytest
 
 pytest.importorskip("tokenizers", reason="tokenizers is absent: pip install 'labkit[train]'")
