@@ -199,7 +199,7 @@ STEPS = ({"status": "pulling manifest"}, {"status": "pulling 65ee", "digest": "s
     ("said", "kind", "says"),
     [
         ("pull model manifest: file does not exist", errors.ModelNotFoundError, "ollama.com/library"),
-        ("write /root/.ollama/models/blobs/x: no space left on device", errors.BackendError, "disk"),
+        ("write /var/lib/ollama/models/blobs/x: no space left on device", errors.BackendError, "disk"),
         ("dial tcp: lookup registry.ollama.ai: no such host", errors.BackendError, "cannot reach"),
         ("http: server gave HTTP response to HTTPS client", errors.BackendError, "HTTP"),
         ("The model you are attempting to pull requires a newer version of Ollama.", errors.BackendError, "too old"),
