@@ -19,7 +19,6 @@ from .report import Check
 from .texts import NAMES, TEXTS, UNREAD
 
 PACKAGES = ("jupyterlab", "ipywidgets", "llama-cpp-python", "ollama", "papermill", "nbval", "pandas", "matplotlib", "httpx", "psutil")
-OLDEST_OLLAMA = (0, 17, 1)  # CVE-2026-7482
 KIT = Path(__file__).parents[2]
 MEMORY_NEEDED = 400_000_000
 DISK_NEEDED = 2_000_000_000
@@ -126,6 +125,7 @@ def writing(lang: str) -> Sequence[Check]:
 
 def ollama(lang: str) -> Sequence[Check]:
     from ..backends.ollama_store import OllamaServer
+    from ..backends.ollama_words import SAFE_VERSION, older_than
 
     texts, url, program = TEXTS[lang], settings.read().ollama, shutil.which("ollama")
     here = Check(NAMES[lang]["ollama"], "ok", texts["ollama_ok"].format(path=_short(Path(program or ""))))
@@ -138,15 +138,9 @@ def ollama(lang: str) -> Sequence[Check]:
         advice = texts["server_start"] if program else ""
         return [here, Check(NAMES[lang]["server"], "note", texts["server_absent"].format(url=url), advice)]
     found = texts["server_ok"].format(version=version, url=url, count=count)
-    if _numbers(version) < OLDEST_OLLAMA:
+    if older_than(version, SAFE_VERSION):
         return [here, Check(NAMES[lang]["server"], "note", found, texts["server_old"].format(version=version))]
     return [here, Check(NAMES[lang]["server"], "ok", found)]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """(0, 24, 0) from '0.24.0' or '0.24.0-rc1'; a version that cannot be read counts as new."""
-    parts = version.partition("-")[0].split(".")
-    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else (999,)
 
 
 def environment(lang: str) -> Sequence[Check]:

@@ -7,8 +7,9 @@ import json
 import pytest
 
 import labkit as lab
+from labkit.backends.ollama_words import SAFE_VERSION, older_than
 from labkit.health import Check, Report
-from labkit.health.checks import CHECKS, _numbers, environment
+from labkit.health.checks import CHECKS, environment
 from labkit.health.texts import HEADINGS, NAMES, TEXTS, UNREAD
 from labkit.zoo import catalog
 
@@ -74,7 +75,9 @@ def test_both_languages_say_everything():
 
 
 def test_versions_are_compared_as_numbers():
-    assert _numbers("0.9.0") < _numbers("0.17.1-rc0") < _numbers("0.24.0") < _numbers("unknown")
+    assert older_than("0.9.0", SAFE_VERSION) and older_than("0.17.1-rc0", (0, 24, 0))
+    assert not any(older_than(version, SAFE_VERSION) for version in ("0.17.1-rc0", "0.24.0", "unknown"))
+    assert not older_than("unknown", (999, 0, 0))
 
 
 def test_another_language_is_refused():
