@@ -49,9 +49,9 @@ def main(file: Path) -> None:
             if not all(figures.values()):
                 question = sample.messages[0].content.splitlines()[-1]
                 print(f"{lang}  {question}\n    {text!r}, not {sample.answer!r} [{sample.check.passage}]")
-        for name, (good, n) in counts.items():
-            s = score(good, n)
-            print(f"{name:16} {lang}  {good / n:6.1%}  of {n:3}  [{s['low']:.1%}, {s['high']:.1%}]", flush=True)
+        for name, (hits, n) in counts.items():
+            s = score(hits, n)
+            print(f"{name:16} {lang}  {hits / n:6.1%}  of {n:3}  [{s['low']:.1%}, {s['high']:.1%}]", flush=True)
 
 
 if __name__ == "__main__":
