@@ -15,6 +15,7 @@ from ._library import quiet
 from ._llama import Engine
 
 MOST = 1000  # how far a grammar counts; llama.cpp's limit is a little higher
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.I)
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
 
 
@@ -146,6 +147,7 @@ def _grammar(engine: Engine, schema: Any) -> Any:
         if schema != "json":
             _check_counts(schema)
         text = converter.JSON_GBNF if schema == "json" else converter.json_schema_to_gbnf(json.dumps(schema))
+        text = _PAIR.sub(_whole, text)
     except RecursionError:
         raise OptionError("The JSON schema is nested too deeply.", fix="Make it flatter.") from None
     except OptionError:
@@ -158,6 +160,12 @@ def _grammar(engine: Engine, schema: Any) -> Any:
     if not grammar:
         raise OptionError("llama.cpp refuses the grammar of this JSON schema.", "A count in it is too large, or it refers to itself.")
     return grammar
+
+
+def _whole(pair: re.Match[str]) -> str:
+    """A character beyond 16 bits, as one: the converter writes two halves, which a grammar takes for two characters."""
+    high, low = int(pair[1], 16), int(pair[2], 16)
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _check_counts(schema: Any) -> None:

@@ -182,6 +182,11 @@ def test_schema_gives_json_that_obeys(model, seed):
     assert reply.sent.request["schema"] == schema and reply.sent.request["samplers"].startswith("grammar")
 
 
+def test_schema_with_letters_of_every_length_gives_them(model):
+    schema = {"type": "object", "properties": {"🦊": {"enum": ["ñandú 🦊 日本"]}}, "required": ["🦊"]}
+    assert json.loads(model.chat("Hi", schema=schema, seed=1, max_tokens=None).text) == {"🦊": "ñandú 🦊 日本"}
+
+
 def test_schema_json_gives_any_json(model):
     reply = model.chat("Give me JSON.", schema="json", seed=2, max_tokens=200, temperature=0.2)
     assert reply.text.lstrip().startswith("{")
