@@ -64,6 +64,11 @@ def reply_html(reply: Reply) -> str:
     if reply.timing.tokens_per_second is not None:
         parts.append(f"{reply.timing.tokens_per_second:.0f} tokens/s")
     parts.append(reply.finish_reason)
+    request = reply.sent.request
+    if request.get("cache") == "hit":
+        parts.append("from the cache")
+    if request.get("failed"):
+        parts.append(f"instead of {', '.join(request['failed'])}")
     thinking = f"<details><summary>thinking</summary><div style='{_BOX}'>{escape(reply.thinking)}</div></details>" if reply.thinking else ""
     calls = "".join(f"<div><code>{escape(json.dumps(dict(call), ensure_ascii=False))}</code></div>" for call in reply.tool_calls)
     return f"{thinking}<div style='{_BOX}'>{escape(reply.text)}</div>{calls}<div style='{_SMALL}'>{escape(' · '.join(parts))}</div>"

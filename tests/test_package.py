@@ -22,7 +22,7 @@ HEAVY = ("pandas", "matplotlib", "llama_cpp", "numpy", "httpx", "psutil", "torch
 FLOORS = {
     0: ("errors", "chat", "prompts", "settings", "display", "machine"),
     1: ("backends", "zoo"),
-    2: ("measure", "sampling", "rag", "grading"),
+    2: ("measure", "sampling", "streaming", "rag", "grading"),
     3: ("experiments",),
     4: ("widgets", "health", "mirror"),
     5: ("cli",),

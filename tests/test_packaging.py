@@ -28,8 +28,12 @@ CORE = [Requirement(line) for line in PROJECT["dependencies"]]
 TESTS = [Requirement(line) for line in PROJECT["optional-dependencies"]["test"]]
 
 # What conda-forge calls by another name: there `ollama` is the server, and `matplotlib` brings a desktop window system along.
-CONDA_NAMES = {"jupyter-server": "jupyter_server", "ollama": "ollama-python", "matplotlib": "matplotlib-base",
-    "prometheus-client": "prometheus_client"}
+CONDA_NAMES = {
+    "jupyter-server": "jupyter_server",
+    "ollama": "ollama-python",
+    "matplotlib": "matplotlib-base",
+    "prometheus-client": "prometheus_client",
+}
 CONDA_ONLY = {"python", "pip", "hatchling", "ollama"}
 
 

@@ -42,6 +42,8 @@ class Request:
         `time.monotonic()` at which the reply must be whole.
     cancelled : threading.Event
         Set when nobody wants the rest.
+    seed_drawn : bool
+        The seed is labkit's: nobody asked for this one.
     """
 
     messages: tuple[Message, ...]
@@ -49,6 +51,7 @@ class Request:
     options: Options
     deadline: float
     cancelled: threading.Event = field(default_factory=threading.Event)
+    seed_drawn: bool = False
 
     @property
     def seconds_left(self) -> float:
@@ -250,12 +253,10 @@ class Model(Many, ABC):
     def _events(self, request: Request) -> Events:
         """Yield Sent, then Delta after Delta, then End. Its `finally` must leave the engine usable."""
 
-    # -- shared ---------------------------------------------------------------------------------------------------------------
-
     def _start(self, messages: tuple[Message, ...], prompt: str | None, options: Options | None, changes: dict[str, Any]) -> Stream:
         self._check_open()
-        full = Options.of(options, **changes).with_seed()
-        return Stream(self, Request(messages, prompt, full, time.monotonic() + full.timeout))
+        full = Options.of(options, **changes)
+        return Stream(self, Request(messages, prompt, full.with_seed(), time.monotonic() + full.timeout, seed_drawn=full.seed is None))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -382,7 +383,7 @@ class Stream(Iterator[Chunk]):
                 speed = (count - 1) / (self._last - self._first)
         return Reply(
             self.text,
-            self._model.name,
+            str(self._sent.request.get("served_by", self._model.name)),  # a Fallback has several
             end.finish_reason,
             end.usage,
             Timing(
