@@ -25,7 +25,7 @@ _HOME = {
     "models": "backends.listing",
     "next_tokens": "sampling",
 }
-_ROOMS = {"backends", "chat", "display", "errors", "machine", "measure", "prompts", "sampling", "settings", "streaming", "zoo"}
+_ROOMS = {"backends", "chat", "display", "errors", "machine", "measure", "prompts", "sampling", "settings", "streaming", "widgets", "zoo"}
 
 __all__ = sorted([*_HOME, "errors", "prompts"])
 

@@ -1,0 +1,9 @@
+"""Widgets: a learner turns a knob and looks. Each calls a plain function of labkit and says the same as text in `.text`.
+
+>>> import labkit as lab
+>>> lab.widgets.chat("mini-m")  # doctest: +SKIP
+"""
+
+from ._chat import chat
+
+__all__ = ["chat"]

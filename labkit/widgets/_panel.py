@@ -1,0 +1,221 @@
+"""What all widgets share: work in a thread that can be stopped, errors in place, a text twin, a snapshot that stays when saved."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import ipywidgets as ipw  # type: ignore[import-untyped]
+
+from ..display import escape
+from ..errors import LabError
+from ..prompts import language
+from . import _interrupt
+from ._style import SHARED
+from ._texts import TEXTS
+
+REFRESH = 0.05  # seconds between two updates of a text that streams: faster than the eye needs, slow enough to cost nothing
+_COUNT = iter(range(10**9))
+
+
+class Panel(ipw.VBox):  # type: ignore[misc]
+    """A widget of labkit.
+
+    Parameters
+    ----------
+    lang : {'en', 'es'}
+        Language of its texts.
+    title : str
+        Key of the text that names it.
+
+    Attributes
+    ----------
+    busy : bool
+        Whether it computes now.
+    text : str
+        The text twin: what the widget shows, as plain text.
+    """
+
+    def __init__(self, lang: str, title: str) -> None:
+        self.lang = language(lang)
+        self.title = self._t(title)
+        self._thread: threading.Thread | None = None
+        self._cancelled = threading.Event()
+        self._streams: set[Any] = set()
+        self._lock = threading.Lock()
+        self._handles: list[Any] = []
+        self._last_snapshot = ""
+        self._class = f"labkit-panel-{next(_COUNT)}"
+        self.status = ipw.HTML()
+        self.stop_button = self._button("stop", self._stop_pressed, disabled=True)
+        self.twin_button = ipw.ToggleButton(description=self._t("show_text"), tooltip=self._t("text_hint"), layout={"width": "auto"})
+        self.twin_button.observe(self._show_twin, "value")
+        self._twin = ipw.HTML(layout={"display": "none"})
+        super().__init__()
+        self.add_class("labkit-panel").add_class(self._class)
+        _interrupt.watch(self)
+
+    # -- what each widget writes ------------------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """What the widget shows, as plain text."""
+        return self.title
+
+    def snapshot(self) -> str:
+        """What the widget shows, as HTML that works without a kernel; everything that a model or person said is escaped."""
+        return f"<pre style='white-space:pre-wrap'>{escape(self.text)}</pre>"
+
+    def _set_busy(self, busy: bool) -> None:
+        """Enable and disable controls."""
+
+    # -- building ---------------------------------------------------------------------------------------------------------------
+
+    def _t(self, key: str, **values: Any) -> str:
+        text = TEXTS[key][self.lang]
+        return text.format(**values) if values else text
+
+    def _button(self, key: str, pressed: Callable[[], None], **more: Any) -> Any:
+        button = ipw.Button(description=self._t(key), tooltip=self._t(f"{key}_hint"), layout={"width": "auto"}, **more)
+        button.on_click(lambda _: pressed())
+        return button
+
+    def _build(self, parts: Iterable[Any]) -> None:
+        """Put the parts below each other, and the shared ones at the end; the order is that of the Tab key."""
+        style = ipw.HTML(f"<style>{SHARED.replace('PANEL', self._class)}</style>", layout={"display": "none"})
+        heading = ipw.HTML(f"<div class='lk-title'>{escape(self.title)}</div>")
+        self.children = (style, heading, *parts, self.twin_button, self._twin)
+
+    @staticmethod
+    def _row(*parts: Any) -> Any:
+        return ipw.HBox(parts, layout={"flex_flow": "row wrap", "align_items": "center"})
+
+    # -- work in a thread, so that the kernel hears the stop button ---------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether it computes now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _start(self, work: Callable[[], None]) -> bool:
+        """Do the work in a thread; False where something is under way."""
+        with self._lock:
+            if self.busy:
+                return False
+            self._cancelled.clear()
+            self._thread = threading.Thread(target=self._run, args=(work,), name="labkit-widget", daemon=True)
+            self._busy_now(True)
+            self._thread.start()
+            return True
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self._failed(error)
+        finally:
+            self._streams.clear()
+            self._busy_now(False)
+            self._changed()
+
+    def _busy_now(self, busy: bool) -> None:
+        self.stop_button.disabled = not busy
+        self._set_busy(busy)
+
+    def _failed(self, error: Exception) -> None:
+        self.status.value = error_html(error, self._t("error"))
+        if not isinstance(error, LabError):
+            logging.getLogger("labkit.widgets").debug("in a widget", exc_info=error)
+
+    def _say(self, text: str) -> None:
+        """One line of plain text at the foot of the widget."""
+        self.status.value = f"<div class='lk-status' role='status'>{escape(text)}</div>"
+
+    def _follow(self, stream: Any, show: Callable[[float, int], None]) -> Any:
+        """Read a stream to its end; `show(elapsed, pieces)` is called a few times a second. Returns the reply."""
+        with self._lock:
+            self._streams.add(stream)
+            if self._cancelled.is_set():
+                stream.cancel()
+        try:
+            shown = 0.0
+            for pieces, chunk in enumerate(stream, 1):
+                if time.monotonic() - shown >= REFRESH:
+                    show(chunk.elapsed, pieces)
+                    shown = time.monotonic()
+            return stream.reply
+        finally:
+            with self._lock:
+                self._streams.discard(stream)
+
+    def _stop_pressed(self) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End what is under way; what has arrived stays. From any thread."""
+        self._cancelled.set()
+        for stream in list(self._streams):
+            stream.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is under way; False where it still is after `timeout` seconds."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+        return not self.busy
+
+    # -- twin and snapshot ------------------------------------------------------------------------------------------------------
+
+    def _show_twin(self, _: Any = None) -> None:
+        shown = bool(self.twin_button.value)
+        self.twin_button.description = self._t("hide_text" if shown else "show_text")
+        self._twin.layout.display = None if shown else "none"
+        self._twin.value = f"<pre class='lk-twin' tabindex='0'>{escape(self.text)}</pre>" if shown else ""
+
+    def _changed(self) -> None:
+        """What is shown has changed: the twin, and the snapshot in the saved notebook, follow."""
+        if self.twin_button.value:
+            self._show_twin()
+        if self._handles:
+            now = self._frozen()
+            if now["text/html"] != self._last_snapshot:
+                self._last_snapshot = now["text/html"]
+                for handle in self._handles:
+                    handle.update(now, raw=True)
+
+    def _frozen(self) -> dict[str, str]:
+        return {"text/html": f"<div class='labkit-snapshot'>{self.snapshot()}</div>", "text/plain": self.text}
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})
+        return bundle | self._frozen()
+
+    def _ipython_display_(self) -> None:
+        # Two outputs: the live view with the snapshot of this moment, and one that is replaced whenever the widget changes. Replacing
+        # the first would draw the view again and take the keyboard from whoever is typing. A live view hides the second one.
+        from IPython import display
+
+        show: Any = display.display
+        show(self._repr_mimebundle_(), raw=True)
+        self._last_snapshot = self._frozen()["text/html"]
+        handle = show({"text/html": "<div class='labkit-snapshot'></div>", "text/plain": ""}, raw=True, display_id=True)
+        if handle is not None:
+            self._handles.append(handle)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def error_html(error: Exception, word: str) -> str:
+    """An error in place: what happened, its cause, how to mend it."""
+    parts = [error.what, error.cause, error.fix] if isinstance(error, LabError) else [f"{type(error).__name__}: {error}"]
+    lines = "<br>".join(escape(part) for part in parts if part)
+    return f"<div class='lk-error' role='alert'><b>{escape(word)}</b> {lines}</div>"
+
+
+def error_text(error: Exception) -> str:
+    """The same as plain text."""
+    return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,24 @@
+"""The looks of the widgets: JupyterLab's own colours and sizes, so that light, dark and exported pages all work."""
+
+SHARED = """
+.PANEL{max-width:100%;padding:2px}
+.PANEL .lk-title{font-weight:600;color:var(--jp-content-font-color1,inherit);font-size:var(--jp-content-font-size1,14px)}
+.PANEL .lk-turn{border-left:3px solid var(--jp-border-color1,currentColor);padding:.1em .8em;margin:.4em 0;white-space:pre-wrap;
+ overflow-wrap:anywhere;line-height:1.45;color:var(--jp-content-font-color1,inherit)}
+.PANEL .lk-model{border-left-color:var(--jp-brand-color1,currentColor)}
+.PANEL .lk-who,.PANEL .lk-status,.PANEL .lk-note
+ {color:var(--jp-ui-font-color1,inherit);font-size:90%;line-height:1.4;overflow-wrap:anywhere}
+.PANEL .lk-who{font-weight:600}
+.PANEL .lk-error{border-left:3px solid var(--jp-error-color1,currentColor);padding:.2em .8em;line-height:1.45;overflow-wrap:anywhere;
+ color:var(--jp-content-font-color1,inherit)}
+.PANEL .lk-twin{white-space:pre-wrap;overflow-wrap:anywhere;margin:0;max-height:24em;overflow:auto;line-height:1.4;
+ color:var(--jp-content-font-color1,inherit);font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px)}
+.PANEL .lk-scroll{max-height:26em;overflow:auto}
+.PANEL .lk-what{max-height:20em;overflow:auto;color:var(--jp-content-font-color1,inherit);line-height:1.4}
+.PANEL table{border-collapse:collapse;color:var(--jp-content-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
+.PANEL th,.PANEL td{padding:1px .6em;text-align:left;vertical-align:top}
+.PANEL button:focus-visible,.PANEL input:focus-visible,.PANEL textarea:focus-visible,.PANEL select:focus-visible,
+ .PANEL [tabindex]:focus-visible
+ {outline:2px solid var(--jp-brand-color1,currentColor);outline-offset:1px}
+.jp-OutputArea-child:has(.PANEL) + .jp-OutputArea-child .labkit-snapshot{display:none}
+"""
