@@ -16,7 +16,8 @@ them to llama.cpp's own samplers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,29 +175,125 @@ def next_tokens(
         it can be drawn). In `attrs`: 'model', 'engine', 'prompt_tokens', 'samplers', 'covered' (sum of 'probability' over the rows) and
         'exact' (False where Ollama's 20 do not decide 'after').
     """
+    given = Options.of(options, **changes)
+    return look(model, prompt, system=system, so_far=so_far, options=given).frame(n, steps=steps, options=given)
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """What may come at one place of a text, to be looked at under any options without computing it again.
+
+    Attributes
+    ----------
+    model, engine : str
+    logits : ndarray, shape (vocabulary,)
+        Of the whole vocabulary; through Ollama the logarithms of the probabilities that it tells.
+    previous : tuple of int
+        Tokens of prompt and answer before it: the penalties look back into them. Empty through Ollama.
+    names : callable
+        From a position in `logits` to the text of the token.
+    prompt_tokens : int or None
+        Of prompt and answer so far.
+    whole : bool
+        Whether `logits` has all tokens, so that positions are ids of tokens.
+    """
+
+    model: str
+    engine: str
+    logits: NDArray[np.floating[Any]]
+    previous: tuple[int, ...]
+    names: Callable[[int], str]
+    prompt_tokens: int | None = None
+    whole: bool = True
+
+    def likeliest(self, n: int) -> list[int]:
+        """Positions of the n likeliest tokens in `logits`, likeliest first."""
+        return [int(row) for row in _order(self.logits.astype(np.float64))[:n]]
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """Of each token, as the model computes them."""
+        return softmax(self.logits) if self.whole else np.exp(self.logits.astype(np.float64))
+
+    def after(self, options: Options | None = None, **changes: Any) -> NDArray[np.float64]:
+        """Probability of each token to be drawn under sampling options."""
+        return softmax(self._steps(Options.of(options, **changes))[-1][1])
+
+    def frame(self, n: int = 20, *, steps: bool = False, options: Options | None = None, **changes: Any) -> pd.DataFrame:
+        """The n likeliest as a frame; see `next_tokens`."""
+        _check_count(n)
+        given = Options.of(options, **changes)
+        rows = self.likeliest(n)
+        ids = rows if self.whole else None
+        frame = _frame([self.names(row) for row in rows], np.array(rows, int), self.logits, self._steps(given), ids, steps)
+        frame["probability"] = before = self.probabilities()[rows]
+        frame.attrs |= {"model": self.model, "engine": self.engine, "prompt_tokens": self.prompt_tokens}
+        frame.attrs |= {"covered": float(before.sum()), "exact": self.exact(given)}
+        return frame
+
+    def exact(self, options: Options) -> bool:
+        """Whether `logits` decides what may be drawn: where top_k cuts among those known, or nothing is left beside them."""
+        rest = 1 - float(self.probabilities().sum())
+        return self.whole or bool(options.temperature == 0 or rest < 1e-4 or 0 < options.top_k <= len(self.logits))
+
+    def _steps(self, given: Options) -> list[tuple[str, NDArray[np.float64]]]:
+        if not self.whole and (given.repeat_penalty != 1 or given.frequency_penalty or given.presence_penalty):
+            what = "Ollama tells texts and not ids of tokens, so that what penalties do cannot be computed."
+            raise CapabilityError(what, fix="Leave them out: repeat_penalty=1.")
+        return steps(self.logits, self.previous, given)
+
+
+def look(
+    model: Model,
+    prompt: Prompt,
+    *,
+    system: str = "",
+    so_far: str | Sequence[int] = "",
+    options: Options | None = None,
+) -> Place:
+    """Compute what may come next, once; the place can then be looked at under any sampling options.
+
+    Parameters
+    ----------
+    model : Model
+        In this process: all logits. Through Ollama: the 20 probabilities that it tells.
+    prompt : str, Message, dict or list of them
+    system : str
+        A system message to put first.
+    so_far : str or sequence of int
+        What the model has answered already, as text or as tokens.
+    options : Options
+        For `think`, `truncate` and the deadline.
+    """
     from .backends.llama_cpp import LlamaCppModel
     from .backends.ollama import OllamaModel
 
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        raise OptionError(f"n={n!r} is out of range.", fix="It is a whole number of at least 1.")
-    given = Options.of(options, **changes)
+    given = options or Options()
     model._check_open()
     messages = as_messages(prompt, system)
     if isinstance(model, LlamaCppModel):
-        return _from_logits(model, messages, n, so_far, steps, given)
+        from .backends._logits import next_logits, token_text
+
+        ids, logits = next_logits(model, messages, so_far, given)
+        return Place(model.name, model.engine, logits, tuple(ids), lambda token: token_text(model, token), len(ids))
     if isinstance(model, OllamaModel):
-        return _from_ollama(model, messages, min(n, OLLAMA_MOST), so_far, steps, given)
+        return _told_by_ollama(model, messages, so_far, given)
     raise CapabilityError(f"{model.engine} does not tell the probabilities of tokens.", fix='Load the model here: load("mini-m").')
 
 
-def _from_logits(model: Any, messages: tuple[Message, ...], n: int, so_far: str, show: bool, given: Options) -> pd.DataFrame:
-    from .backends._logits import next_logits, token_text
+def _told_by_ollama(model: OllamaModel, messages: tuple[Message, ...], so_far: str | Sequence[int], given: Options) -> Place:
+    from .backends.ollama_logprobs import next_logprobs
 
-    ids, logits = next_logits(model, messages, so_far, given)
-    rows = _order(logits.astype(np.float64))[:n]
-    frame = _frame([token_text(model, int(token)) for token in rows], rows, logits, steps(logits, ids, given), rows.tolist(), show)
-    frame.attrs |= {"model": model.name, "engine": model.engine, "prompt_tokens": len(ids), "exact": True}
-    return frame
+    if so_far:
+        raise CapabilityError(f"{model.engine} cannot be asked for the middle of an answer.", fix='Load the model here: load("mini-m").')
+    names, logprobs, prompt_tokens = next_logprobs(model, messages, OLLAMA_MOST, given)
+    if not names:
+        raise UnexpectedResponseError(f"{model.engine} told no probabilities.", "It is older than 0.12.11.", "Update Ollama.")
+    return Place(model.name, model.engine, logprobs, (), names.__getitem__, prompt_tokens, whole=False)
+
+
+def _check_count(n: int) -> None:
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise OptionError(f"n={n!r} is out of range.", fix="It is a whole number of at least 1.")
 
 
 def _frame(names: list[str], rows: Any, logits: Any, taken: Any, ids: list[int] | None, show: bool) -> pd.DataFrame:
@@ -213,30 +310,4 @@ def _frame(names: list[str], rows: Any, logits: Any, taken: Any, ids: list[int] 
         columns |= {name: softmax(values)[rows] for name, values in taken}
     frame = pd.DataFrame(columns | {"after": after[rows], "kept": after[rows] > 0})
     frame.attrs = {"samplers": " → ".join(name for name, _ in taken), "covered": float(before[rows].sum())}
-    return frame
-
-
-def _from_ollama(model: OllamaModel, messages: tuple[Message, ...], n: int, so_far: str, show: bool, given: Options) -> pd.DataFrame:
-    from .backends.ollama_logprobs import next_logprobs
-
-    if so_far:
-        raise CapabilityError(f"{model.engine} cannot be asked for the middle of an answer.", fix='Load the model here: load("mini-m").')
-    if given.repeat_penalty != 1 or given.frequency_penalty or given.presence_penalty:
-        what = "Ollama tells texts and not ids of tokens, so that what penalties do cannot be computed."
-        raise CapabilityError(what, fix="Leave them out: repeat_penalty=1.")
-    names, logprobs, prompt_tokens = next_logprobs(model, messages, OLLAMA_MOST, given)
-    if not names:
-        raise UnexpectedResponseError(f"{model.engine} told no probabilities.", "It is older than 0.12.11.", "Update Ollama.")
-    rows = np.arange(min(n, len(names)))
-    frame = _frame(names[: len(rows)], rows, logprobs, steps(logprobs, (), given), None, show)
-    frame["probability"] = np.exp(logprobs)[rows]
-    frame.attrs |= {
-        "model": model.name,
-        "engine": model.engine,
-        "prompt_tokens": prompt_tokens,
-        "covered": float(frame["probability"].sum()),
-    }
-    # Where top_k cuts among those that it tells, or nothing is left beside them, the others play no part.
-    rest = 1 - float(np.exp(logprobs).sum())
-    frame.attrs["exact"] = bool(given.temperature == 0 or rest < 1e-4 or 0 < given.top_k <= len(names))
     return frame

@@ -5,5 +5,6 @@
 """
 
 from ._chat import chat
+from ._lens import token_lens
 
-__all__ = ["chat"]
+__all__ = ["chat", "token_lens"]

@@ -151,6 +151,19 @@ class Panel(ipw.VBox):  # type: ignore[misc]
             with self._lock:
                 self._streams.discard(stream)
 
+    @staticmethod
+    def _throttled(show: Callable[[], object]) -> Callable[[], None]:
+        """The same function, which does its work a few times a second at most."""
+        shown = 0.0
+
+        def maybe() -> None:
+            nonlocal shown
+            if time.monotonic() - shown >= REFRESH:
+                show()
+                shown = time.monotonic()
+
+        return maybe
+
     def _stop_pressed(self) -> None:
         self.stop()
 

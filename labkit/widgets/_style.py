@@ -17,6 +17,21 @@ SHARED = """
 .PANEL .lk-what{max-height:20em;overflow:auto;color:var(--jp-content-font-color1,inherit);line-height:1.4}
 .PANEL table{border-collapse:collapse;color:var(--jp-content-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
 .PANEL th,.PANEL td{padding:1px .6em;text-align:left;vertical-align:top}
+.PANEL .lk-bar{display:flex;align-items:center;height:calc(var(--jp-widgets-inline-height,28px) + 2px);
+ color:var(--jp-content-font-color1,inherit)}
+.PANEL .lk-track{flex:1 1 8em;min-width:4em}
+.PANEL .lk-before{height:5px;box-sizing:border-box;border:1px solid var(--jp-ui-font-color2,currentColor)}
+.PANEL .lk-after{height:11px;background:var(--jp-brand-color1,currentColor)}
+.PANEL .lk-number{flex:0 0 10em;padding-left:.8em;font-variant-numeric:tabular-nums;white-space:nowrap;line-height:1.2}
+.PANEL .lk-choice,.PANEL .lk-token{font-family:var(--jp-code-font-family,monospace);color:var(--jp-content-font-color1,inherit)}
+.PANEL .lk-choice{text-align:left;overflow:hidden;text-overflow:ellipsis}
+.PANEL .lk-token{line-height:1.6;height:auto;white-space:pre;background:transparent;
+ border-bottom:0 solid var(--jp-warn-color1,currentColor)}
+.PANEL .lk-p1{border-bottom-width:1px;background:color-mix(in srgb,var(--jp-warn-color1,currentColor) 12%,transparent)}
+.PANEL .lk-p2{border-bottom-width:2px;background:color-mix(in srgb,var(--jp-warn-color1,currentColor) 22%,transparent)}
+.PANEL .lk-p3{border-bottom-width:3px;background:color-mix(in srgb,var(--jp-warn-color1,currentColor) 32%,transparent)}
+.PANEL .lk-p4{border-bottom-width:4px;background:color-mix(in srgb,var(--jp-warn-color1,currentColor) 42%,transparent)}
+.PANEL .lk-chosen{outline:2px solid var(--jp-brand-color1,currentColor);font-weight:600}
 .PANEL button:focus-visible,.PANEL input:focus-visible,.PANEL textarea:focus-visible,.PANEL select:focus-visible,
  .PANEL [tabindex]:focus-visible
  {outline:2px solid var(--jp-brand-color1,currentColor);outline-offset:1px}
