@@ -8,7 +8,7 @@ import pytest
 from labkit.zoo.training import documents, texts
 from labkit.zoo.training.fill import FIRST_NAMES, Filler, is_held_out
 from labkit.zoo.training.sample import Draw
-from labkit.zoo.training.skills import SHARES, entries, facts
+from labkit.zoo.training.skills import SKILLS, entries, facts
 
 
 @pytest.mark.parametrize("file", sorted(documents.FOLDER.glob("*.toml")), ids=lambda f: f.stem)
@@ -77,14 +77,14 @@ def test_held_out_wordings_of_documents_are_never_trained():
                 assert {draw.wording(wordings) for _ in range(40)} <= set(wordings[:-1])
 
 
-@pytest.mark.parametrize("skill", SHARES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("skill", SKILLS, ids=lambda s: s.__name__)
 @pytest.mark.parametrize("lang", ["en", "es"])
 def test_skill_is_the_same_for_the_same_seed(skill, lang):
     for progress in (0.0, 1.0):
         assert skill(Draw(Random(11), lang, progress)) == skill(Draw(Random(11), lang, progress))
 
 
-@pytest.mark.parametrize("skill", SHARES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("skill", SKILLS, ids=lambda s: s.__name__)
 @pytest.mark.parametrize("lang", ["en", "es"])
 def test_every_answer_passes_its_own_check(skill, lang):
     for seed in range(100):

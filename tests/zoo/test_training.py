@@ -21,7 +21,7 @@ from labkit.zoo.training import batches, evaluate, export, optimizer, tokenizer,
 from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.model import CONFIGS, Llama
 from labkit.zoo.training.sample import Draw
-from labkit.zoo.training.skills import SHARES, facts, passages, talk
+from labkit.zoo.training.skills import SKILLS, Stage, facts, passages, talk
 
 TEXTS = [
     "Hello, world! It opens at 9:30 on 12 May 2026.",
@@ -41,7 +41,7 @@ def trained(words, tmp_path_factory):
     """A tiny model that has learned little, as a checkpoint and as GGUF."""
     torch.set_num_threads(1)  # quicker for so small a model
     folder = tmp_path_factory.mktemp("training")
-    stream = batches.Stream(words, 0, 600, {talk.sums: 1, facts.first_words: 1, passages.from_relations: 1})
+    stream = batches.Stream(words, 0, [Stage(1, 600, {talk.sums: 1, facts.first_words: 1, passages.from_relations: 1})])
     trainer = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stream=stream)
     trainer.train(report_every=0.2)
     out = folder / "test.gguf"
@@ -74,11 +74,30 @@ def test_exported_file_loads_and_answers(trained):
 
 def test_tokens_are_the_same_in_llama_cpp(trained, words):
     llama = llama_cpp.Llama(str(trained[2]), vocab_only=True, verbose=False)
-    samples = [tokenizer.render(s.messages) + s.answer for skill in SHARES for s in skill(Draw(Random(3), "es"))]
+    samples = [tokenizer.render(s.messages) + s.answer for skill in SKILLS for s in skill(Draw(Random(3), "es"))]
     for text in TEXTS + samples:
         ids = words.encode(text, add_special_tokens=False).ids
         assert llama.tokenize(text.encode(), add_bos=False, special=True) == ids
         assert words.decode(ids, skip_special_tokens=False) == text
+
+
+def test_exported_file_can_be_trained_further(trained, words):
+    trainer, _, out = trained
+    config, weights, again = export.from_gguf(out)
+    assert config == CONFIGS["test"]
+    assert set(weights) == set(trainer.model.state_dict())
+    for name, weight in trainer.model.state_dict().items():
+        assert torch.allclose(weights[name], weight, atol=1e-3), name
+    for text in TEXTS:
+        assert again.encode(text, add_special_tokens=False).ids == words.encode(text, add_special_tokens=False).ids
+
+
+def test_stages_follow_one_another(words):
+    stages = [Stage(0.5, 300, {talk.copying: 1}), Stage(1, 900, {talk.sums: 1})]
+    stream = batches.Stream(words, 0, stages)
+    for progress, stage in ((0.0, stages[0]), (0.49, stages[0]), (0.5, stages[1]), (1.0, stages[1])):
+        assert max(batch.ids.numel() for batch in stream.batches(progress)) <= stage.batch_tokens
+        assert set(stream.spent) == set(stage.shares)
 
 
 def test_llama_cpp_computes_what_torch_computes(trained, words):
@@ -145,6 +164,7 @@ def test_commands_go_from_nothing_to_figures(tmp_path, capsys):
     main(["train", "--tokens", "6000", "--device", "cpu", *common])
     main(["train", "--tokens", "6000", "--device", "cpu", *common])
     main(["export", "--out", str(out), *common])
+    assert torch.load(tmp_path / "test" / "checkpoint.pt", weights_only=False)["before"] == {"tokens": 0, "seconds": 0.0}
     main(["evaluate", "--samples", "1", "--out", str(out), *common])
     printed = capsys.readouterr().out
     assert "goes on at step" in printed

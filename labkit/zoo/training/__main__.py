@@ -24,8 +24,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
-    parser.add_argument("--batch", type=int, default=0, help="tokens of a step; 0: the usual")
-    parser.add_argument("--watch", action="store_true", help="read the text files again at each checkpoint")
+    parser.add_argument("--start", default="", help="a shipped model to train further, with its tokenizer")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
@@ -33,12 +32,14 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def tokenizer_step(arguments: argparse.Namespace) -> None:
-    """Learn the vocabulary from our own text."""
-    from . import tokenizer
+    """Learn the vocabulary from our own text, or take that of a shipped model."""
+    from .. import catalog
+    from . import export, tokenizer
 
     arguments.folder.mkdir(parents=True, exist_ok=True)
     file = arguments.folder / "tokenizer.json"
-    tokenizer.learn(arguments.samples or 1500).save(str(file))
+    words = export.from_gguf(catalog.path(arguments.start))[2] if arguments.start else tokenizer.learn(arguments.samples or 1500)
+    words.save(str(file))
     print(f"{file}: {tokenizer.load(file).get_vocab_size()} tokens")
 
 
@@ -46,7 +47,8 @@ def train_step(arguments: argparse.Namespace) -> None:
     """Train, from the checkpoint where there is one."""
     import torch
 
-    from . import batches, tokenizer, train
+    from .. import catalog
+    from . import batches, export, tokenizer, train
 
     if not arguments.minutes and not arguments.tokens:
         raise SystemExit("Say how long: --minutes 60 or --tokens 15e6.")
@@ -54,16 +56,23 @@ def train_step(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
     budget = train.Budget(arguments.minutes, arguments.tokens)
     words = tokenizer.load(arguments.folder / "tokenizer.json")
-    stream = batches.Stream(words, arguments.seed, arguments.batch or batches.BATCH_TOKENS)
+    stream = batches.Stream(words, arguments.seed)
     folder = arguments.folder / arguments.model
-    trainer = train.Trainer(train.config_of(arguments.model), words, folder, budget, arguments.seed, arguments.device, stream)
+    config = train.config_of(arguments.model)
+    trainer = train.Trainer(config, words, folder, budget, arguments.seed, arguments.device, stream)
     resumed = not arguments.fresh and trainer.resume()
+    if arguments.start and not resumed:
+        sizes, weights, theirs = export.from_gguf(catalog.path(arguments.start))
+        if sizes != config or theirs.get_vocab() != words.get_vocab():
+            raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
+        trained = catalog.card(arguments.start).trained
+        trainer.start_from(weights, trained["tokens"], trained["seconds"])
     parameters = sum(p.numel() for p in trainer.model.parameters())
     print(f"{arguments.model}: {parameters:,} parameters on {trainer.device}, {len(texts.all_documents())} documents", flush=True)
     print("skills: " + ", ".join(skill.__name__ for skill in trainer.stream.shares), flush=True)
     if resumed:
         print(f"goes on at step {trainer.step}, {budget.progress:.0%} done", flush=True)
-    trainer.train(watch=arguments.watch)
+    trainer.train()
 
 
 def export_step(arguments: argparse.Namespace) -> None:

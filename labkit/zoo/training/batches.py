@@ -7,7 +7,7 @@ So four questions over 300 tokens of passages cost about 450 tokens instead of 1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -16,10 +16,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from .sample import Draw, Sample
-from .skills import SHARES, Skill
+from .skills import STAGES, Skill, Stage
 from .tokenizer import END, render
 
-BATCH_TOKENS = 1000  # many small steps teach more than few large ones, see LOG.md
 PROMPT_WEIGHT = 0.03  # the prompt's own tokens teach a little too; a third of them, at three times the weight, costs less
 LONGEST = 1000
 
@@ -101,23 +100,20 @@ class Stream:
     ----------
     tokenizer : Tokenizer
     seed : int
-    batch_tokens : int
-        Tokens of a batch, about.
-    shares : dict, optional
-        Skill -> share of the tokens.
+    stages : sequence of Stage
+        What is learned when, in how large steps.
     """
 
-    def __init__(self, tokenizer: Tokenizer, seed: int, batch_tokens: int = BATCH_TOKENS, shares: dict[Skill, float] | None = None) -> None:
-        self.tokenizer, self.random, self.batch_tokens = tokenizer, Random(seed), batch_tokens
-        self.wanted = shares or SHARES
+    def __init__(self, tokenizer: Tokenizer, seed: int, stages: Sequence[Stage] = STAGES) -> None:
+        self.tokenizer, self.random, self.stages = tokenizer, Random(seed), tuple(stages)
         self.spent: dict[Skill, float] = {}
-        self.look()
+        self.enter(self.stages[0])
 
-    def look(self) -> None:
-        """Find out which skills have their text; one that is new starts where the others are."""
-        self.shares = {skill: share for skill, share in self.wanted.items() if skill(Draw(Random(0), "en"))}
-        level = min((self.spent[s] / self.shares[s] for s in self.shares if s in self.spent), default=0.0)
-        self.spent = {skill: self.spent.get(skill, level * share) for skill, share in self.shares.items()}
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage, with the skills that have their text; all start level."""
+        self.stage = stage
+        self.shares = {skill: share for skill, share in stage.shares.items() if skill(Draw(Random(0), "en"))}
+        self.spent = dict.fromkeys(self.shares, 0.0)
 
     def rows(self, progress: float, tokens: int) -> list[Row]:
         """New rows: always of the skill that is furthest behind its share."""
@@ -138,10 +134,13 @@ class Stream:
 
     def batches(self, progress: float) -> Iterator[Batch]:
         """Some forty batches for a progress between 0 and 1, in random order."""
-        rows = sorted(self.rows(progress, 40 * self.batch_tokens), key=lambda r: len(r.ids))
+        stage = next((stage for stage in self.stages if progress < stage.until), self.stages[-1])
+        if stage is not self.stage:
+            self.enter(stage)
+        rows = sorted(self.rows(progress, 40 * stage.batch_tokens), key=lambda r: len(r.ids))
         groups: list[list[Row]] = [[]]
         for r in rows:
-            if groups[-1] and len(r.ids) * (len(groups[-1]) + 1) > self.batch_tokens:
+            if groups[-1] and len(r.ids) * (len(groups[-1]) + 1) > stage.batch_tokens:
                 groups.append([])
             groups[-1].append(r)
         self.random.shuffle(groups)

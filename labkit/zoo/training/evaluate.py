@@ -155,7 +155,7 @@ def _line(name: str, lang: str, s: Score) -> str:
     return f"{name:30} {lang}  {s['right'] / max(1, s['n']):6.1%}  of {s['n']:4}  [{s['low']:.1%}, {s['high']:.1%}]"
 
 
-def note_training(name: str, figures: dict[str, Any], date: str) -> None:
+def note_training(name: str, figures: dict[str, Any], date: str, kind: str = "chat") -> None:
     """Begin a new card for weights that have just been exported; its skills are still empty."""
     from llama_cpp import Llama
 
@@ -171,7 +171,7 @@ def note_training(name: str, figures: dict[str, Any], date: str) -> None:
         context_window=int(llama.metadata[f"{architecture}.context_length"]),
         quantization="F16",
         architecture=architecture,
-        kind="chat",
+        kind=kind,
         languages=("en", "es"),
         licence="MIT",
         trained={"tokens": figures["tokens"], "seconds": round(figures["seconds"]), "machine": machine(), "date": date},
@@ -182,8 +182,15 @@ def note_training(name: str, figures: dict[str, Any], date: str) -> None:
 
 def write_card(name: str, n: int = 300) -> None:
     """Judge a shipped model and write what was found on its card."""
-    file = catalog.path(name)
-    card = replace(catalog.card(name), skills=skills_of(file, n))
+    file, card = catalog.path(name), catalog.card(name)
+    if card.kind == "embedding":
+        from .embedding import evaluate
+
+        skills = evaluate.skills_of(file, max(n, 500))
+        show(skills)
+    else:
+        skills = skills_of(file, n)
+    card = replace(card, skills=skills)
     (catalog.CARDS / f"{name}.json").write_text(card.json(), encoding="utf-8")
     print(f"{catalog.CARDS / name}.json")
 

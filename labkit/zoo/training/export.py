@@ -1,4 +1,4 @@
-"""Weights to a GGUF file that llama.cpp and Ollama read."""
+"""Weights to a GGUF file that llama.cpp and Ollama read, and back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from ... import prompts
 from .model import EPSILON, ROPE_BASE, Config
 from .tokenizer import END, END_OF_TEXT, SPECIAL
+from .tokenizer import of as tokenizer_of
 
 # Our name of a matrix -> llama.cpp's.
 MATRICES = {
@@ -43,7 +44,7 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     Returns
     -------
     dict
-        The checkpoint's training figures: tokens, seconds, progress.
+        The checkpoint's training figures: tokens and seconds, those of the weights it began with included, and progress of its schedule.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     config, weights = Config(**state["config"]), state["model"]
@@ -61,7 +62,33 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return {key: state[key] for key in ("tokens", "seconds", "progress")}
+    before = state["before"]
+    return {"tokens": state["tokens"] + before["tokens"], "seconds": state["seconds"] + before["seconds"], "progress": state["progress"]}
+
+
+def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
+    """Read what `to_gguf` wrote, to train it further: sizes, weights by our names, and the tokenizer."""
+    reader = gguf.GGUFReader(str(file))
+    found = {tensor.name: torch.from_numpy(np.array(tensor.data, dtype=np.float32)) for tensor in reader.tensors}
+
+    def number(name: str) -> int:
+        return int(reader.fields[f"llama.{name}"].contents())
+
+    width = number("embedding_length")
+    config = Config(
+        width=width,
+        layers=number("block_count"),
+        inner=number("feed_forward_length"),
+        head=width // number("attention.head_count"),
+        vocabulary=len(found["token_embd.weight"]),
+        context=number("context_length"),
+    )
+    weights = {"embedding.weight": found["token_embd.weight"], "norm.weight": found["output_norm.weight"]}
+    for block in range(config.layers):
+        for ours, theirs in (MATRICES | NORMS).items():
+            weights[f"blocks.{block}.{ours}.weight"] = found[f"blk.{block}.{theirs}.weight"]
+    tokens, merges = (reader.fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "merges"))
+    return config, weights, tokenizer_of(tokens, merges)
 
 
 def _describe(writer: gguf.GGUFWriter, config: Config, name: str) -> None:

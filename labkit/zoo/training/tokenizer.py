@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from ...chat import Message
 from .sample import Draw
-from .skills import SHARES
+from .skills import SKILLS
 
 VOCABULARY = 2048
 END_OF_TEXT, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -31,7 +31,7 @@ def corpus(samples: int, seed: int) -> Iterator[str]:
     """Text of every skill in both languages, to learn the vocabulary from."""
     random = Random(seed)
     for number in range(samples):
-        for skill in SHARES:
+        for skill in SKILLS:
             for sample in skill(Draw(random, ("en", "es")[number % 2], progress=0.4))[:1]:
                 yield "\n".join(m.content for m in sample.messages) + "\n" + sample.answer
 
@@ -57,6 +57,15 @@ def learn(samples: int = 1500, seed: int = 1, vocabulary: int = VOCABULARY) -> T
     tokenizer.train_from_iterator(corpus(samples, seed), trainer)
     # No merge holds a digit now, so GPT-2's rule alone keeps them apart as well, and llama.cpp knows that rule.
     tokenizer.pre_tokenizer = by_bytes
+    return tokenizer
+
+
+def of(tokens: list[str], merges: list[str]) -> Tokenizer:
+    """The tokenizer of a vocabulary and its merges, as a GGUF file holds them."""
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+    tokenizer = Tokenizer(models.BPE(vocab={token: number for number, token in enumerate(tokens)}, merges=pairs))
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     return tokenizer
 
 

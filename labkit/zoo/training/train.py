@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 from torch.nn import functional
 
-from . import texts
 from .batches import Batch, Stream
 from .model import CONFIGS, Config, Llama
 from .optimizer import optimizers
@@ -107,17 +108,21 @@ class Trainer:
         self.heights = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
         self.stream = stream or Stream(tokenizer, seed)
         self.step = self.tokens = 0
+        self.before = {"tokens": 0, "seconds": 0.0}  # what the weights had learned from when this run began
         folder.mkdir(parents=True, exist_ok=True)
 
-    def train(self, report_every: float = 20.0, save_every: float = 180.0, watch: bool = False) -> None:
+    def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0) -> None:
+        """Begin with weights that were trained before, on so many tokens and for so long."""
+        self.model.load_state_dict(weights)
+        self.before = {"tokens": tokens, "seconds": seconds}
+
+    def train(self, report_every: float = 20.0, save_every: float = 180.0) -> None:
         """Train until the budget is spent, then save.
 
         Parameters
         ----------
         report_every, save_every : float
             Seconds between lines of progress, and between checkpoints.
-        watch : bool
-            Read the text files again at each checkpoint. What is learned then depends on when they change, not on the seed alone.
         """
         self.budget.start()
         last_report = last_save = time.monotonic()
@@ -134,9 +139,6 @@ class Trainer:
                 if now - last_save > save_every:
                     self.save()
                     last_save = now
-                    if watch:
-                        texts.read_again()
-                        self.stream.look()
                 if self.budget.progress >= 1:
                     break
         self._report(losses or [0.0])
@@ -188,8 +190,8 @@ class Trainer:
             "tokens": self.tokens,
             "progress": self.budget.progress,
             "seconds": self.budget.seconds,
+            "before": self.before,
             "random": self.stream.random.getstate(),
-            "spent": {skill.__name__: spent for skill, spent in self.stream.spent.items()},
         }
         partial = self.folder / "checkpoint.partial"
         torch.save(state, partial)
@@ -207,8 +209,7 @@ class Trainer:
         self.step, self.tokens = state["step"], state["tokens"]
         self.budget.progress, self.budget.seconds = state["progress"], state["seconds"]
         self.stream.random.setstate(state["random"])
-        self.stream.spent = {skill: state["spent"][skill.__name__] for skill in self.stream.wanted if skill.__name__ in state["spent"]}
-        self.stream.look()
+        self.before = state["before"]
         return True
 
 

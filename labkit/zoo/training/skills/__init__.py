@@ -7,31 +7,94 @@ state gives the same samples. A skill whose text file is not there returns none.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..sample import Draw, Sample
 from . import facts, passages, reading, talk
 
 Skill = Callable[[Draw], list[Sample]]
 
-# Skill -> its share of the tokens of training.
-SHARES: dict[Skill, float] = {
-    passages.from_documents: 22,
-    passages.from_relations: 16,
-    passages.from_invented_words: 7,
-    facts.first_words: 8,
-    facts.course_facts: 17,
-    facts.world_facts: 6,
-    talk.copying: 12,
-    talk.sums: 2,
-    talk.word_problems: 1,
-    talk.system_prompt: 1.5,
-    talk.memory: 1.5,
-    reading.to_json: 2,
-    reading.story: 1.5,
-    reading.translation: 2,
-    reading.mood: 1,
-    reading.summary: 1,
-}
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training.
+
+    Attributes
+    ----------
+    until : float
+        Share of the schedule at which it ends.
+    batch_tokens : int
+        Tokens of a step, about: many small steps make a model learn to copy, larger ones steady what it knows (see LOG.md).
+    shares : dict
+        Skill -> its share of the tokens.
+    """
+
+    until: float
+    batch_tokens: int
+    shares: dict[Skill, float]
+
+
+# First copying and looking up, which all reading builds on; then reading; then everything, as it will be asked.
+STAGES = (
+    Stage(
+        0.08,
+        400,
+        {
+            talk.copying: 34,
+            passages.from_relations: 24,
+            passages.from_invented_words: 20,
+            passages.from_documents: 10,
+            facts.course_facts: 5,
+            facts.first_words: 4,
+            facts.world_facts: 3,
+        },
+    ),
+    Stage(
+        0.5,
+        700,
+        {
+            passages.from_documents: 32,
+            passages.from_relations: 20,
+            passages.from_invented_words: 9,
+            talk.copying: 6,
+            facts.course_facts: 9,
+            facts.first_words: 5,
+            facts.world_facts: 4,
+            reading.to_json: 4,
+            talk.memory: 2.5,
+            talk.system_prompt: 2,
+            talk.sums: 2.5,
+            talk.word_problems: 0.5,
+            reading.translation: 1.5,
+            reading.mood: 0.5,
+            reading.story: 1,
+            reading.summary: 1,
+        },
+    ),
+    Stage(
+        1.0,
+        1000,
+        {
+            passages.from_documents: 35,
+            passages.from_relations: 9,
+            passages.from_invented_words: 4,
+            talk.copying: 2.5,
+            facts.course_facts: 13,
+            facts.first_words: 7,
+            facts.world_facts: 6,
+            reading.to_json: 4,
+            talk.memory: 2.5,
+            talk.system_prompt: 2.5,
+            talk.sums: 5,
+            talk.word_problems: 2,
+            reading.translation: 3,
+            reading.mood: 1.5,
+            reading.story: 1.5,
+            reading.summary: 1.5,
+        },
+    ),
+)
+SKILLS: tuple[Skill, ...] = tuple(STAGES[-1].shares)
 
 # Name on the card -> skill, and what is new to the model when it is judged.
 EVALUATIONS: dict[str, tuple[Skill, frozenset[str]]] = {

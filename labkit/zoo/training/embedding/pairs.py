@@ -1,0 +1,160 @@
+"""What mini-embed learns from: a question and the passage that answers it, a text and its translation, two ways to ask one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from .. import texts
+from ..documents import Document, Question, names
+from ..fill import Filler, capital, careless
+from ..sample import Draw
+from ..skills import entries, facts
+
+LONGEST = 5  # sentences of a passage
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A query and the text that it should find.
+
+    Attributes
+    ----------
+    query, passage : str
+    source : str
+        What both are made from: another pair of the same source is no counterexample, unless `subject` tells them apart.
+    subject : str
+        The name that query and passage share; empty where the query does not say what it is about.
+    """
+
+    query: str
+    passage: str
+    source: str
+    subject: str = ""
+
+    def may_confuse(self, other: Pair) -> bool:
+        """Whether this query might as well find the other's passage."""
+        return self.source == other.source and (not self.subject or self.subject == other.subject)
+
+
+def pairs(draw: Draw, count: int) -> list[Pair]:
+    """So many pairs, a third of them beside another filling of the same text: only the name tells those apart."""
+    r = draw.random
+    found: list[Pair] = []
+    while len(found) < count:
+        kinds = (from_documents, from_relations, from_invented_words, from_translations, from_facts)
+        kind: Callable[[Draw], list[Pair]] = r.choices(kinds, (56, 12, 8, 12, 12))[0]
+        found += kind(draw)
+    return found[:count]
+
+
+def from_documents(draw: Draw) -> list[Pair]:
+    """Questions over one document, filled once or twice; one in four in the other language."""
+    known = entries.documents_for(draw)
+    if not known:
+        return []
+    document = draw.random.choice(known)
+    fillings = draw.random.choice((1, 1, 2))
+    return [pair for _ in range(fillings) if (pair := about(draw, document, draw.lang, other_language(draw)))]
+
+
+def other_language(draw: Draw, share: float = 0.25) -> str:
+    """The language of the draw, or now and then the other one."""
+    return {"en": "es", "es": "en"}[draw.lang] if draw.random.random() < share else draw.lang
+
+
+def about(draw: Draw, document: Document, passage_lang: str, query_lang: str, whole: bool = False) -> Pair | None:
+    """A question over some sentences of a document, which hold its answer; None where the document parts unluckily.
+
+    Parameters
+    ----------
+    draw : Draw
+    document : Document
+    passage_lang, query_lang : {'en', 'es'}
+    whole : bool
+        Take the whole document as the passage.
+    """
+    r = draw.random
+    values = filled(draw, document)
+    question = r.choice(document.questions)
+    sentences = entries.SENTENCE_END.split(document.text[passage_lang])
+    window = sentences if whole else _window(r, sentences, question)
+    if not window:
+        return None
+    wording = draw.wording(question.wordings[query_lang])
+    passage = capital(" ".join(window).format(**values[passage_lang]))
+    query = capital(wording.format(**values[query_lang]))
+    shown = names(" ".join(window))
+    subject = values[passage_lang][document.subject] if document.subject in names(wording) & shown else ""
+    return Pair(query if draw.new else careless(query, r), passage, f"{document.domain}/{document.number}", subject)
+
+
+def filled(draw: Draw, document: Document) -> dict[str, dict[str, str]]:
+    """Values for the slots, the same in both languages."""
+    seed = draw.random.random()
+    return {
+        lang: {slot: Filler(Random(f"{seed} {slot}"), "names" in draw.new).value(kind, lang) for slot, kind in document.slots.items()}
+        for lang in ("en", "es")
+    }
+
+
+def _window(r: Random, sentences: list[str], question: Question) -> list[str]:
+    used = names(question.value)
+    wanted = [place for place, sentence in enumerate(sentences) if used & names(sentence)]
+    if not wanted or wanted[-1] - wanted[0] >= LONGEST:
+        return []
+    length = r.randint(wanted[-1] - wanted[0] + 1, LONGEST)
+    start = r.randint(max(0, wanted[-1] - length + 1), wanted[0])
+    return sentences[start : start + length]
+
+
+def from_relations(draw: Draw) -> list[Pair]:
+    """A short fact about two names."""
+    number = draw.random.randrange(len(texts.items("relations", "relation")))
+    return [_of(entries.from_relation(draw, number)) for _ in range(2)]
+
+
+def from_invented_words(draw: Draw) -> list[Pair]:
+    """Sentences of invented words: found by the words alone."""
+    number = draw.random.randrange(len(entries.FRAMES[draw.lang]))
+    return [_of(entries.from_frame(draw, number), draw.random) for _ in range(2)]
+
+
+def _of(entry: entries.Entry, r: Random | None = None) -> Pair:
+    ask = r.choice(entry.asks) if r else entry.asks[0]
+    return Pair(ask.question, entry.text, entry.source, entry.subject)
+
+
+def from_translations(draw: Draw) -> list[Pair]:
+    """A phrase, a word or a whole passage, and the same in the other language."""
+    r, other = draw.random, {"en": "es", "es": "en"}[draw.lang]
+    if r.random() < 0.4:
+        document = r.choice(entries.documents_for(draw))
+        values = filled(draw, document)
+        start = r.randrange(3)
+        parts = {lang: entries.SENTENCE_END.split(document.text[lang]) for lang in (draw.lang, other)}
+        if len(parts[draw.lang]) != len(parts[other]):
+            start, cut = 0, 99
+        else:
+            start = min(start, len(parts[other]) - 1)
+            cut = start + r.randint(1, LONGEST)
+        ours, theirs = (" ".join(parts[lang][start:cut]).format(**values[lang]) for lang in (draw.lang, other))
+        subject = values[other][document.subject]
+        return [Pair(capital(ours), capital(theirs), f"{document.domain}/{document.number}", subject if subject in theirs else "")]
+    known = texts.items("phrases", "pair" if r.random() < 0.5 else "word")
+    return [Pair(item[draw.lang], item[other], f"phrase {item[other]}") for item in r.sample(known, 2)]
+
+
+def from_facts(draw: Draw) -> list[Pair]:
+    """Two ways to ask for one fact, or a question and its answer, at times in the other language."""
+    r, lang, other = draw.random, draw.lang, other_language(draw, 0.4)
+    if r.random() < 0.75:
+        fact = r.choice(texts.items("course_facts", "fact"))
+        asked, again = facts._question(draw, "course_facts", fact), facts._question(Draw(r, other), "course_facts", fact)
+        return [Pair(asked, again if r.random() < 0.5 else fact["answer"][other], f"fact {fact['answer']['en']}")]
+    family = r.choice(texts.items("world_facts", "family"))
+    pair = r.choice(family["pairs"])
+    asked = facts._question(draw, "world_facts", family).replace("{k}", pair[lang][0]).replace("{v}", pair[lang][1])
+    answer = family["answer"][other].replace("{k}", pair[other][0]).replace("{v}", pair[other][1])
+    return [Pair(asked, capital(answer), f"{family['answer']['en']} {pair['en'][0]}")]

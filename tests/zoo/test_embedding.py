@@ -1,0 +1,125 @@
+"""mini-embed: what it learns from, that it learns, and that llama.cpp computes what PyTorch computes."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is absent: pip install 'labkit[train]'")
+pytest.importorskip("tokenizers", reason="tokenizers is absent: pip install 'labkit[train]'")
+pytest.importorskip("gguf", reason="gguf is absent: pip install 'labkit[train]'")
+
+import torch
+
+from labkit.backends.registry import load
+from labkit.zoo.training import texts
+from labkit.zoo.training.embedding import evaluate, export, model, tokenizer, train
+from labkit.zoo.training.embedding.__main__ import main
+from labkit.zoo.training.embedding.pairs import Pair, filled, pairs
+from labkit.zoo.training.sample import Draw
+from labkit.zoo.training.train import Budget
+
+TEXTS = ["¿Cuándo abre la biblioteca de Zanrupe?", "The library opens at 9:30, on 12 May.", "niño, pingüino — «bien»", "K7-204"]
+
+
+@pytest.fixture(scope="module")
+def words():
+    return tokenizer.learn(samples=30, vocabulary=1500)
+
+
+@pytest.fixture(scope="module")
+def trained(words, tmp_path_factory):
+    """An embedding model that has learned a little, and its file."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("embedding")
+    config = model.Config(width=64, layers=1, inner=64, head=32, vocabulary=words.get_vocab_size())
+    trainer = train.Trainer(config, words, folder, Budget(tokens=80_000), device="cpu")
+    trainer.train(report_every=0.5)
+    export.to_gguf(folder / "checkpoint.pt", words, folder / "mini.gguf", "mini")
+    return trainer, folder / "mini.gguf"
+
+
+def test_pairs_are_the_same_for_the_same_seed():
+    for lang in ("en", "es"):
+        assert pairs(Draw(Random(3), lang), 64) == pairs(Draw(Random(3), lang), 64)
+
+
+def test_pair_holds_its_subject_on_both_sides():
+    found = [pair for seed in range(20) for pair in pairs(Draw(Random(seed), "en"), 32) if not pair.source.startswith("frame")]
+    assert all(pair.subject.lower() in pair.passage.lower() for pair in found)
+    assert sum(bool(pair.subject) for pair in found) > len(found) / 4
+
+
+def test_values_are_the_same_in_both_languages():
+    document = texts.all_documents()[0]
+    values = filled(Draw(Random(1), "en"), document)
+    for slot, kind in document.slots.items():
+        if kind in ("town", "person", "time", "code", "first"):
+            assert values["en"][slot] == values["es"][slot]
+
+
+def test_only_the_same_source_may_confuse():
+    first, same, other = Pair("a", "b", "x", "Ana"), Pair("c", "d", "x", "Bea"), Pair("e", "f", "y", "Ana")
+    assert not first.may_confuse(same) and not first.may_confuse(other)
+    assert Pair("a", "b", "x").may_confuse(same)
+
+
+def test_training_finds_more(trained):
+    trainer, _ = trained
+    found = (trainer.folder / "log.jsonl").read_text().splitlines()
+    assert trainer.budget.progress == 1 and found
+    again = train.Trainer(trainer.config, trainer.tokenizer, trainer.folder, Budget(tokens=80_000), device="cpu")
+    assert again.resume() and again.step == trainer.step
+    fresh = model.Bert(trainer.config)
+    batch = pairs(Draw(Random(99), "en"), 64)
+    right = []
+    for network in (fresh, trainer.model):
+        trainer.model = network
+        with torch.no_grad():
+            scores = trainer.vectors([p.query for p in batch]) @ trainer.vectors([p.passage for p in batch]).T
+        right.append(float((scores.argmax(1) == torch.arange(64)).float().mean()))
+    assert right[1] > right[0]
+
+
+def test_llama_cpp_embeds_as_torch_does(trained, words):
+    trainer, file = trained
+    with torch.no_grad():
+        state = torch.load(trainer.folder / "checkpoint.pt", weights_only=False)["model"]
+        trainer.model = model.Bert(trainer.config)
+        trainer.model.load_state_dict(state)
+        ours = trainer.vectors(TEXTS).numpy()
+    with load(str(file)) as engine:
+        theirs = engine.embed(TEXTS)
+    assert np.sum(ours * theirs, axis=1).min() > 0.999
+
+
+def test_questions_ask_for_their_passage():
+    passages, asked, wanted = evaluate.questions("en", "en", 100)
+    assert len(passages) == len(texts.all_documents()) and len(asked) == 100
+    assert all(passages[number] == pair.passage for pair, number in zip(asked, wanted, strict=True))
+    assert len({pair.query for pair in asked}) > 80
+    crossed = evaluate.questions("es", "en", 20)
+    assert crossed[0] == passages
+
+
+def test_figures_of_a_file(trained):
+    scores = evaluate.skills_of(trained[1], 60)
+    assert {"recall_at_1", "bm25_recall_at_5", "across_recall_at_1", "other_words_recall_at_5"} <= set(scores)
+    assert scores["bm25_recall_at_5"]["en"]["right"] >= scores["bm25_recall_at_1"]["en"]["right"] > 0
+    assert scores["recall_at_1"]["es"]["n"] == 60
+
+
+def test_commands_go_from_nothing_to_a_file(tmp_path, capsys):
+    common = ["--model", "test-embed", "--folder", str(tmp_path)]
+    main(["tokenizer", "--samples", "10", *common])
+    main(["train", "--tokens", "6000", "--device", "cpu", *common])
+    main(["train", "--tokens", "6000", "--device", "cpu", *common])
+    main(["export", "--out", str(tmp_path / "out.gguf"), *common])
+    assert "goes on at step" in capsys.readouterr().out
+    with load(str(tmp_path / "out.gguf")) as engine:
+        assert engine.embed("hello").shape == (1, 64)
+
+
+def test_training_without_a_budget_says_what_to_give(tmp_path):
+    with pytest.raises(SystemExit, match="--minutes"):
+        main(["train", "--folder", str(tmp_path)])
