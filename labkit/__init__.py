@@ -20,12 +20,27 @@ _HOME = {
     "OllamaServer": "backends.ollama_store",
     "Options": "chat",
     "Reply": "chat",
+    "check": "grading.check",
     "doctor": "health",
     "load": "backends.registry",
     "models": "backends.listing",
     "next_tokens": "sampling",
 }
-_ROOMS = {"backends", "chat", "display", "errors", "machine", "measure", "prompts", "sampling", "settings", "streaming", "widgets", "zoo"}
+_ROOMS = {
+    "backends",
+    "chat",
+    "display",
+    "errors",
+    "grading",
+    "machine",
+    "measure",
+    "prompts",
+    "sampling",
+    "settings",
+    "streaming",
+    "widgets",
+    "zoo",
+}
 
 __all__ = sorted([*_HOME, "errors", "prompts"])
 
@@ -38,6 +53,7 @@ if TYPE_CHECKING:
     from .chat import Options as Options
     from .chat import Reply as Reply
     from .errors import LabError as LabError
+    from .grading.check import check as check
     from .health import doctor as doctor
     from .sampling import next_tokens as next_tokens
 

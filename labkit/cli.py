@@ -46,6 +46,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int)
     command.set_defaults(run=_chat)
 
+    command = commands.add_parser("exercises", help="make the exercises from solutions/, or try every answer whose points are known")
+    command.add_argument("action", choices=("build", "verify"))
+    command.add_argument("only", nargs="*", metavar="NN", help="verify these alone")
+    command.add_argument("--solutions", type=Path, help="default: ./solutions")
+    command.add_argument("--check", action="store_true", help="build nothing, only say what is stale")
+    command.add_argument("--model", default="mini-m", help="the model that the exercises use")
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--jobs", type=int, default=2, help="at once (default: %(default)s)")
+    command.set_defaults(run=_exercises)
+
     command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
     command.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody on the local network (default: this machine alone)")
     command.add_argument("--port", type=int, default=5056, help="0 for a free one (default: %(default)s)")
@@ -79,6 +89,24 @@ def _chat(options: argparse.Namespace) -> None:
         for chunk in model.stream(prompt, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed):
             print(chunk.text, end="", flush=True)
     print()
+
+
+def _exercises(options: argparse.Namespace) -> int:
+    if options.action == "build":
+        from .grading.build import build
+
+        states = list(build(options.solutions, check=options.check))
+        print("\n".join(f"{state}: {path}" for path, state in states))
+        return int(any(state == "stale" for _, state in states))
+    from .grading.verify import COLUMNS, verify
+
+    print(*COLUMNS, sep=" | ")
+    good = True
+    params = {"model": options.model, "seed": options.seed}
+    for verdict in verify(options.solutions, options.only, options.jobs, params=params):
+        print(*verdict.row(), sep=" | ", flush=True)
+        good = good and not verdict.problem
+    return int(not good)
 
 
 def _mirror(options: argparse.Namespace) -> None:

@@ -1,0 +1,197 @@
+"""The process that a submission runs in: started, fed, watched, and ended with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .plain import SIZE
+
+KEPT = 20_000  # bytes of output kept for the report
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    Attributes
+    ----------
+    seconds : float
+        For everything, starts included.
+    cell_seconds, call_seconds : float
+        For one cell, and for one call of a check.
+    memory : int
+        Bytes, of all its processes together.
+    processes : int
+        Threads count as well.
+    output : int
+        Bytes that it may print.
+    file_size : int
+        Bytes of one file, and of its whole folder where that can be limited.
+    """
+
+    seconds: float = 120.0
+    cell_seconds: float = 30.0
+    call_seconds: float = 20.0
+    memory: int = 2_000_000_000
+    processes: int = 64
+    output: int = 10_000_000
+    file_size: int = 50_000_000
+
+
+class Cage:
+    """A running process of a submission.
+
+    Attributes
+    ----------
+    how : str
+        How it is kept apart: 'namespaces', 'process' or 'container'.
+    over : str
+        Why it ended: 'memory', 'output', 'processes', 'exit', 'timeout' ...; '' while it runs.
+    """
+
+    def __init__(self, limits: Limits, isolation: str = "auto") -> None:
+        self.limits, self.over = limits, ""
+        self.how = "process"
+        self.folder = Path(tempfile.mkdtemp(prefix="labkit-grade-"))
+        self._lines: queue.Queue[bytes | None] = queue.Queue(8)
+        self._printed, self._kept = 0, bytearray()
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-X", "utf8", "-m", "labkit.grading.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=environment(self.folder),
+            start_new_session=True,
+        )
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._drain, self._watch)]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, line: str) -> None:
+        """Send one line; where nobody reads any more, nothing happens."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+
+    def receive(self, seconds: float) -> bytes | None:
+        """The next line; None when none comes in time or the process ended."""
+        try:
+            line = self._lines.get(timeout=max(0.01, seconds))
+        except queue.Empty:
+            return None
+        if line is None:
+            self.over = self.over or "exit"
+        return line
+
+    def output(self) -> str:
+        """The beginning of what it printed."""
+        return self._kept.decode("utf-8", "replace")
+
+    def close(self, why: str) -> None:
+        """End the process and everything it started, and remove its folder."""
+        self.over = self.over or why
+        kill_tree(self.process)
+        for thread in self._threads:
+            thread.join(2)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with contextlib.suppress(OSError, ValueError):
+            while not self.over:
+                line = self.process.stdout.readline(2 * SIZE + 1000)
+                if not line:
+                    break
+                self._put(line)
+        self._put(None)
+
+    def _put(self, line: bytes | None) -> None:
+        while not self.over or line is None:
+            try:
+                self._lines.put(line, timeout=0.2)
+                return
+            except queue.Full:
+                if self.over:
+                    return
+
+    def _drain(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(OSError, ValueError):
+            while piece := self.process.stderr.read1(65536):  # type: ignore[attr-defined]
+                self._printed += len(piece)
+                self._kept += piece[: max(0, KEPT - len(self._kept))]
+                if self._printed > self.limits.output:
+                    self._stop("output")
+                    return
+
+    def _watch(self) -> None:
+        import psutil
+
+        while not self.over and self.process.poll() is None:
+            try:
+                me = psutil.Process(self.process.pid)
+                family = [me, *me.children(recursive=True)]
+                if sum(_memory(one) for one in family) > self.limits.memory:
+                    self._stop("memory")
+                elif len(family) > self.limits.processes:
+                    self._stop("processes")
+            except psutil.Error:
+                pass
+            time.sleep(0.2)
+
+    def _stop(self, why: str) -> None:
+        self.over = self.over or why
+        kill_tree(self.process)
+
+
+def _memory(process: object) -> int:
+    import psutil
+
+    try:
+        return int(process.memory_info().rss)  # type: ignore[attr-defined]
+    except psutil.Error:
+        return 0
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a submission: nothing of the grader's own but where programs and libraries are."""
+    kept = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OLLAMA_HOST")
+    own = {name: os.environ[name] for name in kept if name in os.environ}
+    for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "TMPDIR", "TEMP", "TMP", "IPYTHONDIR", "MPLCONFIGDIR"):
+        own[name] = str(home)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return own | threads | {"MPLBACKEND": "agg", "LANG": "C.UTF-8"}
+
+
+def kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    import psutil
+
+    family = []
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(process.pid).children(recursive=True)
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, 9)
+    with contextlib.suppress(OSError):
+        process.kill()
+    for child in family:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)

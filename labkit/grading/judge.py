@@ -1,0 +1,204 @@
+"""The judge's process: it holds the hidden tests, starts the submission's process, asks it, and writes down the points.
+
+A line of JSON comes in (a job), a line of JSON goes out (the result).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import LabError
+from .answers import WrongError
+from .cage import Cage, Limits
+from .parts import Exercise, PartResult, TaskResult, exercise, judge
+from .plain import TooMuchError, from_json
+from .source import Source, cells, hidden_definitions, parse_notebook
+from .submission import Prepared, prepare
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission to grade, all of it, so that it can travel to another machine.
+
+    Attributes
+    ----------
+    source, submission : str
+        The two notebooks, as the text of their files.
+    name : str
+        File name of the source: NN_topic.ipynb.
+    lang : {'en', 'es'}
+    params : dict
+        `model` and `seed`.
+    limits : dict
+        See `Limits`.
+    isolation : str
+        'auto', 'namespaces', 'process' or a container command.
+    """
+
+    source: str
+    submission: str
+    name: str
+    lang: str = "en"
+    params: Mapping[str, Any] | None = None
+    limits: Mapping[str, int] | None = None
+    isolation: str = "auto"
+
+
+def grade(job: Job) -> dict[str, Any]:
+    """Grade one submission in this process; its cells run in another.
+
+    Returns
+    -------
+    dict
+        `points`, `of`, `tasks` (as `TaskResult`), `errors` of cells, `notes`, `output`, `isolation`.
+    """
+    source = Source(Path("solutions", job.lang, job.name), job.lang, tuple(cells(parse_notebook(job.source, job.name))))
+    checks, book = source.checks(), exercise(source.number)
+    params = {"lang": job.lang, "model": "mini-m", "seed": 1, **(job.params or {})}
+    _load_hidden(source, params)
+    try:
+        prepared = prepare(job.submission, job.name, source)
+    except LabError as error:
+        return _result(book, [], {"notes": [f"{error}"]})
+    submission = Submission(prepared, params, Limits(**(job.limits or {})), job.isolation)
+    try:
+        results = [_task(submission, check.id, check.names, job.lang, params) for check in checks]
+    finally:
+        submission.close()
+    return _result(book, results, submission.report() | {"notes": list(prepared.notes)})
+
+
+def _load_hidden(source: Source, params: Mapping[str, Any]) -> None:
+    """Run the source's setup cells and hidden blocks: they add their parts to the tasks."""
+    import labkit
+
+    space: dict[str, Any] = {"__name__": "hidden", "lab": labkit}
+    for cell in source.cells:
+        if cell.kind == "code" and cell.is_locked and not cell.is_test:
+            exec(compile(cell.source, cell.id, "exec"), space)
+            space.update(params)
+    for check in source.checks():
+        exec(hidden_definitions(check), space)
+
+
+def _task(submission: Submission, id: str, names: Sequence[str], lang: str, params: Mapping[str, Any]) -> TaskResult:
+    submission.task = id
+    return judge(id, submission, names, lang, model=params["model"], seed=params["seed"])
+
+
+def _result(book: Exercise, results: Sequence[TaskResult], more: Mapping[str, Any]) -> dict[str, Any]:
+    judged = {result.id: result for result in results}
+    missing = {id: TaskResult(id, task.points, _none(task.parts)) for id, task in book.tasks.items() if id not in judged}
+    tasks = [{**judged, **missing}[id] for id in book.tasks]
+    points, of = sum(task.points for task in tasks), sum(task.of for task in tasks)
+    return {"points": points, "of": of, "tasks": [asdict(task) | {"points": task.points} for task in tasks], **more}
+
+
+def _none(parts: Sequence[Any]) -> tuple[PartResult, ...]:
+    return tuple(PartResult(part.name, 0.0, part.points, part.hidden, "missing") for part in parts)
+
+
+class Submission:
+    """The submission's process as a `Channel`: it is started when needed, and again when it ended."""
+
+    def __init__(self, prepared: Prepared, params: Mapping[str, Any], limits: Limits, isolation: str) -> None:
+        self.prepared, self.params, self.limits, self.isolation = prepared, params, limits, isolation
+        self.deadline = time.monotonic() + limits.seconds
+        self.numbers = itertools.count(1)
+        self.cage: Cage | None = None
+        self.task = ""
+        self.ended_in = ""  # the task whose answer ended the process
+        self.ends: list[str] = []
+        self.errors: list[Any] = []
+        self.output, self.how = "", ""
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise WrongError("timeout")
+        if self.cage is None or self.cage.over:  # an answer that ends its process must not cost those of other tasks
+            if self.ended_in == self.task:
+                raise WrongError("ended", self.ends[-1])
+            self._start()
+        assert self.cage is not None
+        number, seconds = next(self.numbers), min(self.limits.call_seconds, left)
+        self.cage.send(json.dumps({**request, "id": number, "seconds": seconds}))
+        reply = self._read(seconds + 2)
+        answer = reply.get("answer")
+        if reply.get("id") != number or not isinstance(answer, dict):
+            self._end("protocol")
+        assert isinstance(answer, dict)
+        if answer.get("late"):
+            raise WrongError("timeout")
+        return answer
+
+    def _start(self) -> None:
+        if self.cage is not None:
+            self._close()
+        self.cage = Cage(self.limits, self.isolation)
+        self.how = self.cage.how
+        listed = [{"id": cell.id, "source": cell.source} for cell in self.prepared.cells]
+        self.cage.send(json.dumps({"cells": listed, "params": dict(self.params), "cell_seconds": self.limits.cell_seconds}))
+        reply = self._read(min(self.limits.seconds, self.deadline - time.monotonic()))
+        errors = reply.get("errors")
+        self.errors = errors[:50] if isinstance(errors, list) else []
+        self.output = self.cage.output()
+
+    def _read(self, seconds: float) -> dict[str, Any]:
+        assert self.cage is not None
+        line = self.cage.receive(seconds)
+        if line is None:
+            self._end(self.cage.over or "timeout")
+        try:
+            reply = from_json(line or b"")
+        except TooMuchError:
+            self._end("too_much")
+        except ValueError:
+            self._end("protocol")
+        if not isinstance(reply, dict):
+            self._end("protocol")
+        assert isinstance(reply, dict)
+        return reply
+
+    def _end(self, why: str) -> None:
+        """End the process and say so; the next task starts it again."""
+        assert self.cage is not None
+        self.cage.close(why)
+        self.ends.append(why)
+        self.ended_in = self.task
+        self.output = self.output or self.cage.output()
+        raise WrongError({"timeout": "timeout", "too_much": "too_much"}.get(why, "ended"), why)
+
+    def _close(self) -> None:
+        assert self.cage is not None
+        self.output = self.output or self.cage.output()
+        self.cage.close("done")
+
+    def close(self) -> None:
+        if self.cage is not None:
+            self._close()
+
+    def report(self) -> dict[str, Any]:
+        """What the teacher may want to know of the run."""
+        return {"errors": self.errors, "ends": self.ends, "output": self.output, "isolation": self.how}
+
+
+def main() -> None:
+    """Read a job, write its result."""
+    job = Job(**json.loads(sys.stdin.readline()))
+    out = sys.stdout
+    sys.stdout = sys.stderr  # nothing but the result goes out
+    result = grade(job)
+    out.write(json.dumps(result) + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    main()
