@@ -10,13 +10,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
 
     from .chat import Reply, Sent, Timing
 
 # JupyterLab's own colours, so that light and dark themes both work; the fallbacks serve exported pages.
-_BOX = "border-left:3px solid var(--jp-brand-color1,#1976d2);padding:.2em .8em;margin:.3em 0;white-space:pre-wrap"
+_BOX = "border-left:3px solid var(--jp-brand-color1,#1976d2);padding:.2em .8em;margin:.3em 0;white-space:pre-wrap;overflow-wrap:anywhere"
 _SMALL = "color:var(--jp-ui-font-color2,#616161);font-size:90%"
+# Jupyter typesets $…$ in every HTML output as a formula. What a model said is shown as it said it: put this class around it
+# (the first name is for MathJax 3, in JupyterLab; the second for MathJax 2, in exported pages).
+PLAIN = "mathjax_ignore tex2jax_ignore"
 
 
 def escape(text: object) -> str:
@@ -29,7 +33,21 @@ def table_html(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
     head = "".join(f'<th scope="col" style="text-align:left">{escape(column)}</th>' for column in columns)
     body = "".join("<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row) + "</tr>" for row in rows)
     title = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="{PLAIN}">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def frame(rows: Any, **options: Any) -> pd.DataFrame:
+    """A pandas frame whose texts are shown as they are: Jupyter would typeset $…$ in them as a formula.
+
+    Parameters
+    ----------
+    rows, **options
+        As `pandas.DataFrame` takes them. The setting holds for every frame that pandas shows from then on.
+    """
+    import pandas as pd
+
+    pd.set_option("display.html.use_mathjax", False)
+    return pd.DataFrame(rows, **options)
 
 
 def bytes_text(size: int | None) -> str:
@@ -71,7 +89,8 @@ def reply_html(reply: Reply) -> str:
         parts.append(f"instead of {', '.join(request['failed'])}")
     thinking = f"<details><summary>thinking</summary><div style='{_BOX}'>{escape(reply.thinking)}</div></details>" if reply.thinking else ""
     calls = "".join(f"<div><code>{escape(json.dumps(dict(call), ensure_ascii=False))}</code></div>" for call in reply.tool_calls)
-    return f"{thinking}<div style='{_BOX}'>{escape(reply.text)}</div>{calls}<div style='{_SMALL}'>{escape(' · '.join(parts))}</div>"
+    answer = f"<div style='{_BOX}'>{escape(reply.text)}</div>{calls}<div style='{_SMALL}'>{escape(' · '.join(parts))}</div>"
+    return f"<div class='{PLAIN}'>{thinking}{answer}</div>"
 
 
 def sent_html(sent: Sent) -> str:
@@ -81,7 +100,8 @@ def sent_html(sent: Sent) -> str:
     if sent.ignored:
         out += table_html(("not obeyed", "why"), sent.ignored.items())
     if sent.prompt is not None:
-        out += f"<details><summary>the prompt as the model got it</summary><div style='{_BOX}'>{escape(sent.prompt)}</div></details>"
+        shown = f"<div class='{PLAIN}' style='{_BOX}'>{escape(sent.prompt)}</div>"
+        out += f"<details><summary>the prompt as the model got it</summary>{shown}</details>"
     return out
 
 

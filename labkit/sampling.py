@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import display
 from .backends.base import Model, Prompt
 from .chat import Message, Options, as_messages
 from .errors import CapabilityError, OptionError, UnexpectedResponseError
@@ -308,6 +309,6 @@ def _frame(names: list[str], rows: Any, logits: Any, taken: Any, ids: list[int] 
     }
     if show:
         columns |= {name: softmax(values)[rows] for name, values in taken}
-    frame = pd.DataFrame(columns | {"after": after[rows], "kept": after[rows] > 0})
+    frame = display.frame(columns | {"after": after[rows], "kept": after[rows] > 0})
     frame.attrs = {"samplers": " → ".join(name for name, _ in taken), "covered": float(before[rows].sum())}
     return frame

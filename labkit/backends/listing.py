@@ -43,9 +43,7 @@ class Models(list[ModelInfo]):
 
     def frame(self) -> pd.DataFrame:
         """The same as a pandas frame, sizes in bytes."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(m) for m in self])
+        return display.frame([asdict(m) for m in self])
 
 
 def models() -> Models:

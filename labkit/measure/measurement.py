@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..chat import Reply
-from ..display import bytes_text, escape, table_html
+from ..display import PLAIN, bytes_text, escape, table_html
 from .provenance import Provenance
 from .stats import Summary, summarize
 
@@ -169,4 +169,4 @@ class Measurement:
     def _repr_html_(self) -> str:
         columns = ("state", "figure", "unit", "median", "spread", "95% interval", "n")
         small = "".join(f"<div>{escape(line)}</div>" for line in (self._memory_text(), *self.notes, str(self.provenance)))
-        return table_html(columns, self._lines()) + f'<div style="font-size:90%">{small}</div>'
+        return table_html(columns, self._lines()) + f'<div class="{PLAIN}" style="font-size:90%">{small}</div>'

@@ -65,5 +65,5 @@ def test_models_shows_itself_as_table_text_and_frame(monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", NOBODY)
     found = lab.models()
     assert isinstance(found, Models)
-    assert "<table>" in found._repr_html_() and "mini-m" in str(found)
+    assert "<table" in found._repr_html_() and "mini-m" in str(found)
     assert list(found.frame().name) == [info.name for info in found]
