@@ -36,6 +36,7 @@ _ROOMS = {
     "measure",
     "prompts",
     "sampling",
+    "serving",
     "settings",
     "streaming",
     "widgets",

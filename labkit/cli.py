@@ -56,6 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--jobs", type=int, default=2, help="at once (default: %(default)s)")
     command.set_defaults(run=_exercises)
 
+    command = commands.add_parser("serve", help="models as a server on this machine, in OpenAI's protocol")
+    command.add_argument("models", nargs="+", metavar="MODEL", help='"mini-m", "path/model.gguf", "ollama:llama3.2:1b"')
+    command.add_argument("--port", type=int, default=8000, help="0 for a free one (default: %(default)s)")
+    command.add_argument("--verbose", action="store_true", help="print each request")
+    command.set_defaults(run=_serve)
+
+    command = commands.add_parser("metrics", help="ask models a short question again and again, and serve the figures to Prometheus")
+    command.add_argument("--model", nargs="+", default=["mini-m"], metavar="MODEL", help="(default: mini-m)")
+    command.add_argument("--port", type=int, default=9464, help="of http://127.0.0.1:PORT/metrics, 0 for a free one (default: %(default)s)")
+    command.add_argument("--every", type=float, default=60, metavar="SECONDS", help="(default: %(default)s)")
+    command.add_argument("--prompt", default="Hello!")
+    command.add_argument("--once", action="store_true", help="ask once, print the figures and end")
+    command.set_defaults(run=_metrics)
+
     command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
     command.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody on the local network (default: this machine alone)")
     command.add_argument("--port", type=int, default=5056, help="0 for a free one (default: %(default)s)")
@@ -107,6 +121,21 @@ def _exercises(options: argparse.Namespace) -> int:
         print(*verdict.row(), sep=" | ", flush=True)
         good = good and not verdict.problem
     return int(not good)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from .serving import server
+
+    if options.verbose:
+        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    server.run(options.models, options.port, partial(print, flush=True))
+
+
+def _metrics(options: argparse.Namespace) -> None:
+    from .serving import export
+
+    say = partial(print, flush=True)
+    export(options.model, options.port, options.every, options.prompt, once=options.once, say=say)
 
 
 def _mirror(options: argparse.Namespace) -> None:

@@ -55,4 +55,4 @@ def _own_ground(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
 
 
-from .servers.fixtures import embedding_file, llama_cpp_server, misbehaving_server, ollama_program, ollama_server  # noqa: E402, F401
+from .servers.fixtures import embedding_file, labkit_server, llama_cpp_server, misbehaving_server, ollama_program, ollama_server  # noqa: E402, F401

@@ -24,7 +24,7 @@ FLOORS = {
     1: ("backends", "zoo"),
     2: ("measure", "sampling", "streaming", "rag", "grading"),
     3: ("experiments",),
-    4: ("widgets", "health", "mirror"),
+    4: ("serving", "widgets", "health", "mirror"),
     5: ("cli",),
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -15,7 +15,7 @@ from .openai_wire import message_dict
 from .wire import is_too_long, too_long
 
 TEMPLATE_BYTES = 64  # of a template around one message, at most
-OWNERS = {"me": "llama_cpp", "llamacpp": "llama.cpp", "vllm": "vLLM"}  # /v1/models "owned_by" -> who it is
+OWNERS = {"labkit": "labkit", "me": "llama_cpp", "llamacpp": "llama.cpp", "vllm": "vLLM"}  # /v1/models "owned_by" -> who it is
 EFFORT = {True: "medium", False: "none"}
 
 
@@ -133,6 +133,38 @@ class LlamaServer(Kind):
 
     def render(self, model: str, messages: Sequence[Mapping[str, Any]]) -> str | None:
         answer = self._root.json("/apply-template", {"messages": list(messages)}, Guard(self.timeout))
+        return answer.get("prompt") if isinstance(answer, dict) else None
+
+
+class Labkit(Kind):
+    """`labkit serve`: every option of labkit's, under its own name."""
+
+    extra: ClassVar[Mapping[str, str]] = {name: name for name in ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "truncate")}
+    truncates = True
+
+    def __init__(self, http: Server, timeout: float, engine: str) -> None:
+        super().__init__(http, timeout)
+        self.engine = f"labkit serve, {engine}"
+        self._root = http.at(http.url.removesuffix("/v1"))
+
+    def ignored(self, options: Options, raw: bool) -> dict[str, str]:
+        out = super().ignored(options, raw)
+        out.pop("max_tokens", None)  # leaving it out means no limit
+        return out
+
+    def count_text(self, model: str, text: str, guard: Guard) -> int | None:
+        return self._count({"model": model, "content": text}, guard)
+
+    def count_chat(self, model: str, messages: Sequence[Message], guard: Guard) -> int | None:
+        return self._count({"model": model, "messages": [message_dict(message) for message in messages]}, guard)
+
+    def _count(self, body: Mapping[str, Any], guard: Guard) -> int | None:
+        answer = self._root.json("/tokenize", body, guard)
+        count = answer.get("count") if isinstance(answer, dict) else None
+        return count if isinstance(count, int) else None
+
+    def render(self, model: str, messages: Sequence[Mapping[str, Any]]) -> str | None:
+        answer = self._root.json("/apply-template", {"model": model, "messages": list(messages)}, Guard(self.timeout))
         return answer.get("prompt") if isinstance(answer, dict) else None
 
 
@@ -303,6 +335,8 @@ class OllamaV1(Kind):
 def recognize(http: Server, listed: Mapping[str, Any], timeout: float) -> Kind:
     """Find out which server it is: by what it lists, or by Ollama's own version call."""
     owner = OWNERS.get(str(listed.get("owned_by", "")))
+    if owner == "labkit":
+        return Labkit(http, timeout, str(listed.get("engine", "")))
     if owner == "llama_cpp":
         return LlamaCppPython(http, timeout)
     if owner == "llama.cpp":

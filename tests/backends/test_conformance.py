@@ -21,7 +21,7 @@ from labkit import errors
 
 from ..servers.fixtures import WINDOW, embedding_file  # noqa: F401
 
-ENGINES = ("llama.cpp", "Ollama", "Ollama /v1", "llama_cpp.server")
+ENGINES = ("llama.cpp", "Ollama", "Ollama /v1", "llama_cpp.server", "labkit serve")
 WILD = {"temperature": 2.0, "top_k": 0, "top_p": 1.0, "max_tokens": 400}  # an answer that does not soon come to an end
 CALM = {"temperature": 0, "max_tokens": 24}
 STORY = "Tell a story about a fox."
@@ -51,7 +51,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     if name == "llama.cpp":
         file = request.getfixturevalue("embedding_file")
         return Engine(name, "mini-m", str(file), "mini-mm", WINDOW, {"context_window": WINDOW})
-    server = request.getfixturevalue("llama_cpp_server" if name == "llama_cpp.server" else "ollama_server").url
+    fixtures = {"llama_cpp.server": "llama_cpp_server", "labkit serve": "labkit_server"}
+    server = request.getfixturevalue(fixtures.get(name, "ollama_server")).url
     if name == "Ollama":
         at = f"@{server}"
         return Engine(name, f"ollama:mini-m{at}", f"ollama:mini-bert{at}", f"ollama:nope{at}", WINDOW, {"context_window": WINDOW})
@@ -410,7 +411,7 @@ def test_wrong_option_is_refused_before_anything_is_sent(model, wrong):
 
 def test_window_larger_than_trained_is_refused(engine):
     """Where the server has the window, there is no such option."""
-    says = "is not loaded with" if engine.name in ("Ollama /v1", "llama_cpp.server") else "trained"
+    says = "is not loaded with" if engine.name in ("Ollama /v1", "llama_cpp.server", "labkit serve") else "trained"
     with pytest.raises(errors.OptionError, match=says):
         lab.load(engine.chat, context_window=10**6)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from labkit.backends.ollama_store import OllamaServer
+from labkit.backends.registry import load
+from labkit.serving import Serving, serve
 from labkit.zoo import catalog
 
 from ..backends.synthetic import bert
@@ -82,6 +84,15 @@ def llama_cpp_server(embedding_file: Path, tmp_path_factory: pytest.TempPathFact
     command = [sys.executable, "-m", "llama_cpp.server", "--config_file", str(config)]
     with running(command, folder / "serve.log", f"{url}/v1/models", {}) as process:
         yield RunningServer(url, folder, process.pid)
+
+
+@pytest.fixture(scope="session")
+def labkit_server(embedding_file: Path) -> Iterator[Serving]:
+    """labkit's own server with mini-m and mini-bert."""
+    with load("mini-m", context_window=WINDOW) as chat, load(embedding_file) as embedder:
+        embedder.name = "mini-bert"
+        with serve(chat, embedder, port=0) as server:
+            yield server
 
 
 @pytest.fixture
