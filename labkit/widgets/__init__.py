@@ -5,6 +5,7 @@
 """
 
 from ._chat import chat
+from ._gauge import memory_gauge
 from ._lens import token_lens
 
-__all__ = ["chat", "token_lens"]
+__all__ = ["chat", "memory_gauge", "token_lens"]

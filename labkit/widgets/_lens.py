@@ -224,8 +224,8 @@ class TokenLens(Panel):
             marked = ("lk-choice", "lk-chosen") if there and chosen and chosen.token == rows[rank] else ("lk-choice",)
             if button._dom_classes != marked:
                 button._dom_classes = marked
-        if self.twin_button.value and not self.busy:
-            self._show_twin()
+        if not self.busy:
+            self._soon()
 
     def _place(self) -> Place | None:
         return self.walk.places[self._chosen] if self.walk is not None and self.walk.places else None

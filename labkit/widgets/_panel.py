@@ -18,6 +18,7 @@ from ._style import SHARED
 from ._texts import TEXTS
 
 REFRESH = 0.05  # seconds between two updates of a text that streams: faster than the eye needs, slow enough to cost nothing
+REST = 0.5  # seconds without a change after which the snapshot follows a slider
 _COUNT = iter(range(10**9))
 
 
@@ -48,6 +49,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._handles: list[Any] = []
         self._last_snapshot = ""
+        self._timer: threading.Timer | None = None
         self._class = f"labkit-panel-{next(_COUNT)}"
         self.status = ipw.HTML()
         self.stop_button = self._button("stop", self._stop_pressed, disabled=True)
@@ -198,6 +200,17 @@ class Panel(ipw.VBox):  # type: ignore[misc]
                 self._last_snapshot = now["text/html"]
                 for handle in self._handles:
                     handle.update(now, raw=True)
+
+    def _soon(self) -> None:
+        """The same for a slider that is being dragged: the twin at once, the snapshot when it rests."""
+        if self.twin_button.value:
+            self._show_twin()
+        if self._handles:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(REST, self._changed)
+            self._timer.daemon = True
+            self._timer.start()
 
     def _frozen(self) -> dict[str, str]:
         return {"text/html": f"<div class='labkit-snapshot'>{self.snapshot()}</div>", "text/plain": self.text}

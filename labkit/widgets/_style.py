@@ -32,6 +32,14 @@ SHARED = """
 .PANEL .lk-p3{border-bottom-width:3px;background:color-mix(in srgb,var(--jp-warn-color1,currentColor) 32%,transparent)}
 .PANEL .lk-p4{border-bottom-width:4px;background:color-mix(in srgb,var(--jp-warn-color1,currentColor) 42%,transparent)}
 .PANEL .lk-chosen{outline:2px solid var(--jp-brand-color1,currentColor);font-weight:600}
+.PANEL .lk-gauge{margin:.5em 0;max-width:60em}
+.PANEL .lk-need{display:flex;height:18px}
+.PANEL .lk-total{height:14px;margin-top:4px;box-sizing:border-box;border:1px solid var(--jp-ui-font-color2,currentColor)}
+.PANEL .lk-free{height:100%;background:color-mix(in srgb,var(--jp-ui-font-color2,currentColor) 45%,transparent)}
+.PANEL .lk-swatch{display:inline-block;width:.9em;height:.9em}
+.PANEL .lk-part-0{background:var(--jp-brand-color1,currentColor)}
+.PANEL .lk-part-1{background:repeating-linear-gradient(45deg,var(--jp-warn-color1,currentColor) 0 5px,transparent 5px 8px)}
+.PANEL .lk-part-2{background:repeating-linear-gradient(90deg,var(--jp-content-font-color2,currentColor) 0 2px,transparent 2px 5px)}
 .PANEL button:focus-visible,.PANEL input:focus-visible,.PANEL textarea:focus-visible,.PANEL select:focus-visible,
  .PANEL [tabindex]:focus-visible
  {outline:2px solid var(--jp-brand-color1,currentColor);outline-offset:1px}

@@ -112,4 +112,35 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "Drops tokens less likely than this share of the likeliest; 0 drops none",
         "es": "Quita los menos probables que esta parte del más probable; 0 no quita ninguno",
     },
+    # -- memory gauge ---------------------------------------------------------------------------------------------------------------
+    "gauge_title": {"en": "Memory gauge", "es": "Medidor de memoria"},
+    "quantization": {"en": "Quantization", "es": "Cuantización"},
+    "quantization_hint": {"en": "Bits for each number of the model", "es": "Bits por cada número del modelo"},
+    "context_window": {"en": "Context window", "es": "Contexto"},
+    "context_window_hint": {
+        "en": "Tokens that prompt and answer may take together",
+        "es": "Tokens que pueden ocupar juntos pregunta y respuesta",
+    },
+    "fits": {
+        "en": "{name} at {quantization} with a context of {window:,} "
+        "tokens needs about {need}: it fits into the {free} that are free now, of {total}.",
+        "es": "{name} en {quantization} con un contexto de {window:,} "
+        "tokens necesita unos {need}: cabe en los {free} libres ahora, de {total}.",
+    },
+    "fits_not": {
+        "en": "{name} at {quantization} with a context of {window:,} "
+        "tokens needs about {need}: too much for the {free} that are free now, of {total}.",
+        "es": "{name} en {quantization} con un contexto de {window:,} "
+        "tokens necesita unos {need}: no cabe en los {free} libres ahora, de {total}.",
+    },
+    "window_fits": {"en": "A context of up to {window:,} tokens would fit.", "es": "Cabría un contexto de hasta {window:,} tokens."},
+    "window_fits_none": {
+        "en": "No context would fit: take fewer bits or a smaller model.",
+        "es": "No cabría ningún contexto: usa menos bits o un modelo menor.",
+    },
+    "part": {"en": "part", "es": "parte"},
+    "memory": {"en": "memory", "es": "memoria"},
+    "part_weights": {"en": "weights", "es": "pesos"},
+    "part_kv_cache": {"en": "KV cache (what it remembers of the context)", "es": "caché KV (lo que recuerda del contexto)"},
+    "part_working": {"en": "working space", "es": "espacio de trabajo"},
 }
