@@ -1,5 +1,6 @@
 """One protocol for every figure that the kit shows: how it is taken, how far it spreads, and what it was taken on."""
 
+from .likelihood import perplexity, token_logprobs
 from .measurement import Measurement, Run
 from .memory import PeakMemory
 from .protocol import measure
@@ -18,6 +19,8 @@ __all__ = [
     "difference",
     "measure",
     "paired_difference",
+    "perplexity",
     "provenance",
     "summarize",
+    "token_logprobs",
 ]
