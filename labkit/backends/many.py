@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..chat import Message, Options, Reply, as_messages
-from ..errors import CapabilityError, LabError, OptionError
+from ..errors import BackendError, CapabilityError, LabError, OptionError
 
 if TYPE_CHECKING:
     from .base import Model, Stream
@@ -250,11 +250,21 @@ def marked(reply: Reply, at_once: int) -> Reply:
     return replace(reply, sent=replace(reply.sent, request=dict(reply.sent.request) | {"at_once": at_once}))
 
 
-def _finished(futures: dict[Future[Result], int]) -> Results:
+def _finished(futures: dict[Future[Result], int], lost: bool = False) -> Results:
     left = set(futures)
     while left:
         done, left = wait(left, timeout=0.2, return_when=FIRST_COMPLETED)  # woken now and then, so that Ctrl-C is heard
-        yield from sorted(((futures[future], future.result()) for future in done), key=lambda pair: pair[0])
+        for future in sorted(done, key=futures.__getitem__):
+            yield futures[future], _result(future, lost)
+
+
+def _result(future: Future[Result], lost: bool) -> Result:
+    try:
+        return future.result()
+    except Exception as error:
+        if not lost:
+            raise
+        return _lost(error)
 
 
 def spread(executor: Executor, model: Model, jobs: Sequence[Job]) -> Results:
@@ -267,14 +277,28 @@ def spread(executor: Executor, model: Model, jobs: Sequence[Job]) -> Results:
         raise CapabilityError(what, "Only labkit knows how `load` made a model.", f'Make it with load("{model.name}").')
     else:
         call = Elsewhere(*model.recipe)
-    futures = {executor.submit(call, job): job.index for job in jobs}
+    futures: dict[Future[Result], int] = {}
     try:
-        yield from _finished(futures)
+        for job in jobs:
+            try:
+                futures[executor.submit(call, job)] = job.index
+            except BrokenExecutor as error:
+                yield job.index, _lost(error)
+        yield from _finished(futures, lost=not isinstance(call, _Calls))
     finally:
         for future in futures:
             future.cancel()
         if isinstance(call, _Calls):
             call.cancel()
+
+
+def _lost(error: BaseException) -> BackendError:
+    """The error of a request whose worker died or could not run it at all: the others go on."""
+    return BackendError(
+        f"The worker that was given this request lost it: {type(error).__name__}{f': {error}' if str(error) else ''}.",
+        "It was killed (memory?), the cluster went away, or it lacks labkit or the model.",
+        "Look at the worker's log, then run again: what was answered stands in the run log.",
+    )
 
 
 _loaded: dict[tuple[str, str], Model] = {}  # in a worker process: the models that it has made
