@@ -21,16 +21,20 @@ _HOME = {
     "Options": "chat",
     "Reply": "chat",
     "check": "grading.check",
+    "compare": "experiments",
     "doctor": "health",
     "load": "backends.registry",
     "models": "backends.listing",
     "next_tokens": "sampling",
+    "scorers": "experiments",
+    "sweep": "experiments",
 }
 _ROOMS = {
     "backends",
     "chat",
     "display",
     "errors",
+    "experiments",
     "grading",
     "machine",
     "measure",
@@ -54,6 +58,9 @@ if TYPE_CHECKING:
     from .chat import Options as Options
     from .chat import Reply as Reply
     from .errors import LabError as LabError
+    from .experiments import compare as compare
+    from .experiments import scorers as scorers
+    from .experiments import sweep as sweep
     from .grading.check import check as check
     from .health import doctor as doctor
     from .sampling import next_tokens as next_tokens

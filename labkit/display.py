@@ -141,7 +141,8 @@ class Figure:
             for spine in axes.spines.values():
                 spine.set_color(grey)
             for text in axes.texts:
-                text.set_color(grey)
+                if text.get_color() == pyplot.rcParams["text.color"]:  # a colour of its own suits what lies under it
+                    text.set_color(grey)
             if legend := axes.get_legend():
                 legend.get_frame().set_alpha(0)
                 for text in legend.get_texts():

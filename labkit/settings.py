@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,6 +51,19 @@ def read() -> Settings:
         api_key=env.get("LABKIT_API_KEY", ""),
         ollama_store=_ollama_store(),
     )
+
+
+def watched() -> bool:
+    """Whether somebody looks at this process now: a terminal, or a notebook that is open in an editor.
+
+    Nobody looks while a test, papermill or another program runs a notebook: a progress bar would only litter the stored outputs.
+    """
+    env = os.environ
+    if "PYTEST_CURRENT_TEST" in env or any(name.startswith("PAPERMILL_") for name in env):
+        return False
+    if "ipykernel" in sys.modules:  # set for kernels that an editor started, not for those of papermill, nbconvert and nbval
+        return "JPY_SESSION_NAME" in env or "VSCODE_PID" in env or "COLAB_RELEASE_TAG" in env
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _ollama_store() -> Path:
