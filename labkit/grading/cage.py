@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import shutil
@@ -11,8 +12,11 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from .plain import SIZE
 
@@ -48,35 +52,79 @@ class Limits:
     file_size: int = 50_000_000
 
 
+METHODS = ("namespaces", "user", "process")  # from the strongest; see texts.ISOLATION for what each keeps apart
+WORKER = (sys.executable, "-I", "-X", "utf8", "-m", "labkit.grading.worker")
+ENCLOSE = (sys.executable, "-I", "-S", str(Path(__file__).with_name("enclose.py")))
+
+
+def shown_paths() -> list[tuple[str, str]]:
+    """What a submission may read, and where it sees it: Python, its packages, labkit with the shipped models, the course's data."""
+    kit = Path(__file__).parents[1]
+    python = Path(sys.executable).resolve().parents[1]
+    paths = [str(path) for path in dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), python, kit))]
+    shown = [(path, path) for path in paths if not path.startswith("/usr") and Path(path) != Path("/")]
+    return [*shown, (str(kit.parent / "data"), "/lab/data")]
+
+
+@cache
+def best() -> str:
+    """The strongest method that works on this machine, tried and not guessed."""
+    for method in METHODS[:-1]:
+        if sys.platform != "linux" or (method == "user" and os.geteuid() != 0):
+            continue
+        cage = Cage(Limits(), method)
+        cage.send(json.dumps({"cells": [{"id": "", "source": "import labkit"}], "params": {}, "cell_seconds": 30}))
+        answer = cage.receive(60)
+        cage.close("done")
+        if answer and b'"errors": []' in answer:
+            return method
+    return METHODS[-1]
+
+
+def network() -> list[str]:
+    """The command that gives the judge, and with it the submission, a network of nothing but themselves; empty where none can be had."""
+    return [*ENCLOSE, json.dumps({"network": True})] if best() == "namespaces" else []
+
+
 class Cage:
     """A running process of a submission.
 
     Attributes
     ----------
     how : str
-        How it is kept apart: 'namespaces', 'process' or 'container'.
+        How it is kept apart: one of `METHODS`.
     over : str
         Why it ended: 'memory', 'output', 'processes', 'exit', 'timeout' ...; '' while it runs.
     """
 
-    def __init__(self, limits: Limits, isolation: str = "auto") -> None:
+    def __init__(self, limits: Limits, isolation: str = "auto", lang: str = "en", command: Sequence[str] = WORKER) -> None:
         self.limits, self.over = limits, ""
-        self.how = "process"
+        self.how = best() if isolation == "auto" else isolation
         self.folder = Path(tempfile.mkdtemp(prefix="labkit-grade-"))
         self._lines: queue.Queue[bytes | None] = queue.Queue(8)
         self._printed, self._kept = 0, bytearray()
+        home = Path("/tmp") if self.how == "namespaces" else self.folder
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-m", "labkit.grading.worker"],
+            [*self._enclosed(lang), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
-            env=environment(self.folder),
+            env=environment(home),
             start_new_session=True,
         )
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._listen, self._drain, self._watch)]
         for thread in self._threads:
             thread.start()
+
+    def _enclosed(self, lang: str) -> list[str]:
+        """The command that limits and encloses the one that follows it."""
+        if os.name == "nt":
+            return []
+        plan: dict[str, Any] = {"mode": self.how, "folder": str(self.folder), "disk": self.limits.file_size, **asdict(self.limits)}
+        if self.how == "namespaces":
+            plan |= {"root": str(self.folder), "folder": f"/lab/exercises/{lang}", "read": shown_paths()}
+        return [*ENCLOSE, json.dumps(plan)]
 
     def send(self, line: str) -> None:
         """Send one line; where nobody reads any more, nothing happens."""

@@ -39,7 +39,9 @@ class Job:
     limits : dict
         See `Limits`.
     isolation : str
-        'auto', 'namespaces', 'process' or a container command.
+        'auto' or one of `cage.METHODS`.
+    private : tuple of str
+        Folders that a submission must not read, for methods that leave them in sight.
     """
 
     source: str
@@ -49,6 +51,7 @@ class Job:
     params: Mapping[str, Any] | None = None
     limits: Mapping[str, int] | None = None
     isolation: str = "auto"
+    private: Sequence[str] = ()
 
 
 def grade(job: Job) -> dict[str, Any]:
@@ -67,7 +70,7 @@ def grade(job: Job) -> dict[str, Any]:
         prepared = prepare(job.submission, job.name, source)
     except LabError as error:
         return _result(book, [], {"notes": [f"{error}"]})
-    submission = Submission(prepared, params, Limits(**(job.limits or {})), job.isolation)
+    submission = Submission(prepared, params, Limits(**(job.limits or {})), job.isolation, job.private)
     try:
         results = [_task(submission, check.id, check.names, job.lang, params) for check in checks]
     finally:
@@ -108,8 +111,8 @@ def _none(parts: Sequence[Any]) -> tuple[PartResult, ...]:
 class Submission:
     """The submission's process as a `Channel`: it is started when needed, and again when it ended."""
 
-    def __init__(self, prepared: Prepared, params: Mapping[str, Any], limits: Limits, isolation: str) -> None:
-        self.prepared, self.params, self.limits, self.isolation = prepared, params, limits, isolation
+    def __init__(self, prepared: Prepared, params: Mapping[str, Any], limits: Limits, isolation: str, private: Sequence[str]) -> None:
+        self.prepared, self.params, self.limits, self.isolation, self.private = prepared, params, limits, isolation, private
         self.deadline = time.monotonic() + limits.seconds
         self.numbers = itertools.count(1)
         self.cage: Cage | None = None
@@ -142,10 +145,13 @@ class Submission:
     def _start(self) -> None:
         if self.cage is not None:
             self._close()
-        self.cage = Cage(self.limits, self.isolation)
+        self.cage = Cage(self.limits, self.isolation, self.params["lang"])
         self.how = self.cage.how
+        guarded = None if self.how == "namespaces" else list(self.private)
         listed = [{"id": cell.id, "source": cell.source} for cell in self.prepared.cells]
-        self.cage.send(json.dumps({"cells": listed, "params": dict(self.params), "cell_seconds": self.limits.cell_seconds}))
+        self.cage.send(
+            json.dumps({"cells": listed, "params": dict(self.params), "cell_seconds": self.limits.cell_seconds, "private": guarded})
+        )
         reply = self._read(min(self.limits.seconds, self.deadline - time.monotonic()))
         errors = reply.get("errors")
         self.errors = errors[:50] if isinstance(errors, list) else []

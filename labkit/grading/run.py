@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import ExerciseError
-from .cage import Limits
+from .cage import Limits, best, network
 from .judge import Job
 
 GRACE = 60.0  # seconds that a judge may take beyond what it gives the submission
@@ -23,8 +23,10 @@ def judged(source: str, submission: str, name: str, lang: str, **options: Any) -
     ExerciseError
         When the judge itself failed.
     """
-    job = Job(source, submission, name, lang, **options)
-    command = [sys.executable, "-I", "-X", "utf8", "-m", "labkit.grading.judge"]
+    isolation = options.pop("isolation", "auto")
+    isolation = best() if isolation == "auto" else isolation
+    job = Job(source, submission, name, lang, isolation=isolation, **options)
+    command = [*(network() if isolation == "namespaces" else ()), sys.executable, "-I", "-X", "utf8", "-m", "labkit.grading.judge"]
     seconds = Limits(**(job.limits or {})).seconds + GRACE
     line = json.dumps(asdict(job)) + "\n"
     try:

@@ -24,6 +24,10 @@ def main() -> None:
     """Serve one submission: a line with its cells and limits, then requests until the input ends."""
     requests, replies = _pipes()
     job = json.loads(requests.readline())
+    if job.get("private") is not None:
+        from .guard import guard
+
+        guard(job["private"])
     errors, names = run_cells(job["cells"], job["params"], job["cell_seconds"])
     replies.write(json.dumps({"ran": True, "errors": errors}) + "\n")
     replies.flush()
