@@ -16,7 +16,7 @@ them to llama.cpp's own samplers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import numpy as np
 from . import display
 from .backends.base import Model, Prompt
 from .chat import Message, Options, as_messages
+from .display import Figure
 from .errors import CapabilityError, OptionError, UnexpectedResponseError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from .backends.ollama import OllamaModel
 
+COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00")  # told apart by colour-blind readers too
 OLLAMA_MOST = 20  # tokens whose probability Ollama tells
 
 
@@ -133,6 +135,49 @@ def _penalties(values: NDArray[np.float64], previous: Sequence[int], given: Opti
         logit = logit * given.repeat_penalty if logit <= 0 else logit / given.repeat_penalty
         out[token] = logit - count * given.frequency_penalty - given.presence_penalty
     return out
+
+
+def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str = "en") -> Figure:
+    """What several settings make of the same place in a text, as bars.
+
+    Parameters
+    ----------
+    frames : dict of str to DataFrame
+        Label -> what `next_tokens` gave with that setting; six at most.
+    rows : int
+        The likeliest tokens of the first frame.
+    lang : {'en', 'es'}
+
+    Returns
+    -------
+    Figure
+        Probability of each token to be drawn, in percent.
+    """
+    from matplotlib import pyplot
+
+    words = {"en": "probability to be drawn (%)", "es": "probabilidad de salir (%)"}
+    if lang not in words or not 1 <= len(frames) <= len(COLOURS) or rows < 1:
+        raise OptionError(
+            f"{len(frames)} frames, rows={rows}, lang={lang!r}: that cannot be drawn.", fix="One to six frames, 'en' or 'es'."
+        )
+    first = next(iter(frames.values()))
+    tokens = first["token"].head(rows).tolist()
+    figure, axes = pyplot.subplots(figsize=(7, 0.9 + 0.16 * len(tokens) * (len(frames) + 0.8)))
+    height = 0.8 / len(frames)
+    for number, ((label, frame), colour) in enumerate(zip(frames.items(), COLOURS, strict=False)):
+        after = dict(zip(frame["token"], frame["after"], strict=True))
+        values = [100 * after.get(token, 0.0) for token in tokens]
+        axes.barh([place + height * number for place in range(len(tokens))], values, height, color=colour, label=label)
+    shown = [repr(token).replace("$", r"\$") for token in tokens]  # a dollar would begin a formula
+    axes.set(xlabel=words[lang], yticks=[place + 0.4 - height / 2 for place in range(len(tokens))], yticklabels=shown)
+    axes.invert_yaxis()
+    axes.legend(fontsize="small")
+    figure.tight_layout()
+    said = [
+        f"{label}: {frame['token'][0]!r} {100 * frame['after'][0]:.0f} %, {int(frame['kept'].sum())} kept"
+        for label, frame in frames.items()
+    ]
+    return Figure(figure, "; ".join(said))
 
 
 # -- from a model -----------------------------------------------------------------------------------------------------------------

@@ -112,6 +112,16 @@ def test_a_frame_tells_before_and_after(model):
     assert np.allclose(everything["probability"], everything["after"])
 
 
+def test_a_plot_says_in_words_what_it_shows(model):
+    frames = {f"temperature {t}": lab.next_tokens(model, "What does $x$ cost?", 8, temperature=t) for t in (0.2, 1.0)}
+    for lang in ("en", "es"):
+        figure = sampling.plot(frames, 5, lang)
+        assert figure.png.startswith(b"\x89PNG") and "temperature 0.2: " in figure.alt and "kept" in figure.alt
+    for wrong in (lambda: sampling.plot({}), lambda: sampling.plot(frames, lang="fr"), lambda: sampling.plot(frames, 0)):
+        with pytest.raises(OptionError):
+            wrong()
+
+
 def test_each_step_has_its_column(model):
     frame = lab.next_tokens(model, PROMPT, so_far="Once there was a", steps=True, repeat_penalty=1.2, min_p=0.05, temperature=0.5)
     assert list(frame.columns)[4:] == ["penalties", "top_k", "top_p", "min_p", "temperature", "after", "kept"]

@@ -26,7 +26,7 @@ WORDS = {
     "en": ("seconds since the call", "characters arrived", "gap between chunks (ms)", "chunks", "a reply that is not streamed"),
     "es": ("segundos desde la llamada", "caracteres recibidos", "pausa entre trozos (ms)", "trozos", "una respuesta sin streaming"),
 }
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
+COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7")
 
 
 @dataclass(frozen=True)
