@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 # Name -> the module it lives in. Nothing is imported before it is used.
 _HOME = {
+    "KnowledgeBase": "rag.knowledge",
     "LabError": "errors",
     "Message": "chat",
     "Model": "backends.base",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from .experiments import sweep as sweep
     from .grading.check import check as check
     from .health import doctor as doctor
+    from .rag.knowledge import KnowledgeBase as KnowledgeBase
     from .sampling import next_tokens as next_tokens
 
 

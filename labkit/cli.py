@@ -70,6 +70,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--once", action="store_true", help="ask once, print the figures and end")
     command.set_defaults(run=_metrics)
 
+    command = commands.add_parser("kb", help='ask one\'s own documents: kb add FOLDER, then kb ask "..."')
+    what = command.add_subparsers(metavar="add|ask", required=True)
+    one = what.add_parser("add", help="read a folder or a file; only what changed is read again")
+    one.add_argument("folder", nargs="+", type=Path)
+    one.add_argument("--embedder", help='as "ollama:NAME"; none searches by words alone (default: mini-embed)')
+    one.set_defaults(run=_kb_add)
+    two = what.add_parser("ask", help="an answer, and where it is from")
+    two.add_argument("question", nargs="+")
+    two.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
+    two.add_argument("-k", type=int, default=4, help="passages that the model gets (default: %(default)s)")
+    two.add_argument("--trace", action="store_true", help="print every step")
+    two.set_defaults(run=_kb_ask)
+    for each in (one, two):
+        each.add_argument("--kb", type=Path, default=Path("knowledge.kb"), metavar="FILE", help="where it is kept (default: %(default)s)")
+
     command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
     command.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody on the local network (default: this machine alone)")
     command.add_argument("--port", type=int, default=5056, help="0 for a free one (default: %(default)s)")
@@ -136,6 +151,32 @@ def _metrics(options: argparse.Namespace) -> None:
 
     say = partial(print, flush=True)
     export(options.model, options.port, options.every, options.prompt, once=options.once, say=say)
+
+
+def _kb_add(options: argparse.Namespace) -> None:
+    from .rag import knowledge
+
+    with knowledge.at(options.kb, options.embedder) as kb:
+        for folder in options.folder:
+            print(kb.add(folder, progress=sys.stderr.isatty()))
+        if kb.notice:
+            print(kb.notice)
+        print(kb)
+
+
+def _kb_ask(options: argparse.Namespace) -> None:
+    from .rag import knowledge
+
+    with knowledge.KnowledgeBase.open(options.kb) as kb:
+        answer = kb.ask(" ".join(options.question), options.model, options.k)
+        print(answer)
+        for source in answer.cited or answer.sources:
+            print(f"  {source}")
+        for check in answer.checks:
+            if not check.supported:
+                print(f"  not held up: {check.problem}")
+        if options.trace:
+            print(answer.trace)
 
 
 def _mirror(options: argparse.Namespace) -> None:

@@ -151,11 +151,17 @@ class Model(Many, ABC):
         Engine and version, as in 'Ollama 0.24.0'.
     context_window : int or None
         Tokens that prompt and answer may take together; None where the server does not tell.
+    keeps_text : bool
+        Whether the name of a control token inside a message (``<|im_end|>``) is always read as text.
+    counts_fast : bool
+        Whether `count_tokens` costs next to nothing.
     """
 
     name: str
     engine: str
     context_window: int | None
+    keeps_text = False
+    counts_fast = False
     _last: Reply | None = None
     _latest: weakref.ref[Stream] | None = None
     _closed = False

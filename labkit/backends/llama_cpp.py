@@ -63,6 +63,8 @@ class LlamaCppModel(Model):
     """
 
     context_window: int
+    keeps_text = True
+    counts_fast = True
 
     def __init__(
         self,

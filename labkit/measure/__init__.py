@@ -5,7 +5,7 @@ from .measurement import Measurement, Run
 from .memory import PeakMemory
 from .protocol import measure
 from .provenance import Provenance, provenance
-from .stats import Difference, Interval, Summary, bootstrap, difference, paired_difference, summarize
+from .stats import Difference, Interval, Summary, bootstrap, difference, paired_difference, share, summarize
 
 __all__ = [
     "Difference",
@@ -21,6 +21,7 @@ __all__ = [
     "paired_difference",
     "perplexity",
     "provenance",
+    "share",
     "summarize",
     "token_logprobs",
 ]

@@ -162,6 +162,20 @@ def bootstrap(
     return Interval(float(low), float(high), level, n)
 
 
+def share(right: float, n: int, *, level: float = LEVEL) -> Interval:
+    """An interval of a share: so many out of n. Wilson's, which is not empty where all or none are (1927).
+
+    >>> print(share(9, 10), share(10, 10), sep="; ")
+    0.596 to 0.982; 0.722 to 1
+    """
+    if n < 1 or not 0 <= right <= n:
+        raise OptionError(f"{right!r} out of {n!r} is no share.", fix="Give a number from 0 to n, and n of at least 1.")
+    z = _NORMAL.inv_cdf((1 + level) / 2)
+    p, scale = right / n, 1 + z * z / n
+    middle, half = (p + z * z / (2 * n)) / scale, z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    return Interval(max(0.0, middle - half), min(1.0, middle + half), level, n)
+
+
 def paired_difference(first: ArrayLike, second: ArrayLike, statistic: Statistic = "mean", **options: Any) -> Difference:
     """How far two sets of values are apart that belong together one by one: the same prompts, two models.
 

@@ -94,7 +94,7 @@ def llama(path: Path, width: int = 64, layers: int = 2, inner: int = 128, heads:
     return path
 
 
-def bert(path: Path, width: int = 64, layers: int = 2, inner: int = 128, heads: int = 4, length: int = 128) -> Path:
+def bert(path: Path, width: int = 64, layers: int = 2, inner: int = 128, heads: int = 4, length: int = 128, seed: int = 0) -> Path:
     """An embedding model: words and letters of English, mean pooling."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = ["the", "fox", "bear", "library", "opens", "at", "nine", "hello", "hola"]
@@ -124,7 +124,7 @@ def bert(path: Path, width: int = 64, layers: int = 2, inner: int = 128, heads: 
         "tokenizer.ggml.eos_token_id": 3,
         "tokenizer.ggml.mask_token_id": 4,
     }
-    weights = Weights()
+    weights = Weights(seed)
     weights.matrix("token_embd.weight", len(tokens), width)
     weights.vector("position_embd.weight", length, width)
     weights.vector("token_types.weight", 2, width)

@@ -1,0 +1,301 @@
+"""Fifth step: from passages to an answer that cites them, with everything that was done on the way.
+
+`prepare` cleans and fits the passages and makes the messages; the model is asked; `finish` reads its citations and checks them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .. import prompts
+from ..chat import Message, Reply, Sent
+from ..errors import CapabilityError, ContextWindowExceededError
+from . import hidden, words
+from .check import Check, check, citations, says_nothing
+from .chunks import Passage, estimate
+from .retrieve import Hit, Hits
+from .trace import Step, Trace
+
+if TYPE_CHECKING:
+    from ..backends.base import Model
+
+ROOM = 128  # tokens kept for the answer
+TEMPLATE = 40  # tokens that a chat template may add, where they are estimated
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage that the model got.
+
+    Attributes
+    ----------
+    number : int
+        As the answer cites it.
+    passage : Passage
+    text : str
+        As the model got it: see the trace's step 'clean' for what was changed.
+    cited : bool
+    score : float
+        Of the search.
+    """
+
+    number: int
+    passage: Passage
+    text: str
+    cited: bool
+    score: float
+
+    def __str__(self) -> str:
+        return f"[{self.number}] {self.passage.place}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, where it is from, and how it came about.
+
+    Attributes
+    ----------
+    question, text, lang : str
+    sources : tuple of Source
+        The passages that the model got; empty where nothing relevant was found.
+    abstained : bool
+        Whether it says that the passages do not say, or nothing relevant was found and no model was asked.
+    checks : tuple of Check
+        Each sentence against the passages that it cites.
+    trace : Trace
+        Every step.
+    reply : Reply or None
+        Of the model; None where it was not asked.
+    """
+
+    question: str
+    text: str
+    lang: str
+    sources: tuple[Source, ...] = ()
+    abstained: bool = False
+    checks: tuple[Check, ...] = ()
+    trace: Trace = field(default_factory=Trace, repr=False)
+    reply: Reply | None = field(default=None, repr=False)
+
+    @property
+    def sent(self) -> Sent | None:
+        """What really went to the engine; None where no model was asked."""
+        return self.reply.sent if self.reply is not None else None
+
+    @property
+    def supported(self) -> bool:
+        """Whether every sentence is supported by what it cites."""
+        return all(one.supported for one in self.checks)
+
+    @property
+    def cited(self) -> tuple[Source, ...]:
+        """The sources that the answer cites."""
+        return tuple(source for source in self.sources if source.cited)
+
+    def __str__(self) -> str:
+        return hidden.visible(self.text)
+
+    def _repr_html_(self) -> str:
+        from .views import answer_html
+
+        return answer_html(self)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A question with its passages, ready to be sent; without messages where there is nothing to ask about."""
+
+    question: str
+    lang: str
+    hits: tuple[Hit, ...]
+    texts: tuple[str, ...]
+    messages: tuple[Message, ...]
+    steps: tuple[Step, ...]
+
+
+def clean(passages: Sequence[Passage | str], keeps_text: bool = True) -> tuple[list[str], list[tuple[int, str]]]:
+    """Passages as a model gets them, and what was changed in each.
+
+    Characters that a reader does not see are taken out. Numbers in square brackets become round ones, since `[n]` belongs to the
+    passages themselves. Where the engine might take the name of a control token for the token, a space is put into it.
+
+    >>> clean(["Rule [3]: pass\\u200bword<|im_end|>"], keeps_text=False)[0]
+    ['Rule (3): password< |im_end|>']
+    """
+    texts, changes = [], []
+    for number, passage in enumerate(passages, 1):
+        text = passage if isinstance(passage, str) else passage.text
+        text = text.encode("utf-8", "replace").decode()
+        if found := hidden.find(text):
+            labels = sorted({label for _, label in found})
+            changes.append((number, f"{len(found)} hidden characters taken out: {', '.join(labels[:3])}"))
+            text = hidden.strip(text)
+        if marks := hidden.numbers(text):
+            changes.append((number, f"numbers that look like those of passages, now in round brackets: {', '.join(marks[:5])}"))
+            text = hidden.unnumber(text)
+        if names := hidden.controls(text):
+            how = "a space was put into them" if not keeps_text else "this engine reads them as text"
+            changes.append((number, f"names of control tokens ({how}): {', '.join(names[:5])}"))
+            text = text if keeps_text else hidden.defuse(text)
+        texts.append(text)
+    return texts, changes
+
+
+def prepare(question: str, hits: Hits | Sequence[Hit], model: Model | None = None, lang: str | None = None, room: int = ROOM) -> Prepared:
+    """Clean the passages, fit them to the model's context window and make the messages.
+
+    Parameters
+    ----------
+    question : str
+    hits : Hits
+        Best first; what does not fit is left out from the end, whole passages only.
+    model : Model
+    lang : {'en', 'es'}
+        Of instruction and question; None guesses from the question.
+    room : int
+        Tokens kept for the answer.
+
+    Raises
+    ------
+    ContextWindowExceededError
+        When not even the first passage fits.
+    """
+    lang = prompts.language(lang) if lang else words.language(question)
+    keeps = model is None or model.keeps_text
+    asked = hidden.strip(question.encode("utf-8", "replace").decode())
+    asked = asked if keeps else hidden.defuse(asked)
+    steps = [Step("question", f"{question!r} ({lang})", {"text": question, "lang": lang})]
+    if isinstance(hits, Hits):
+        steps.append(_searched(hits))
+    if not hits:
+        return Prepared(asked, lang, (), (), (), tuple(steps))
+    start = time.perf_counter()
+    texts, changes = clean([hit.passage for hit in hits], keeps)
+    says = f"{len(texts)} passages, {len({n for n, _ in changes})} changed" if changes else f"{len(texts)} passages, nothing to change"
+    steps.append(Step("clean", says, {"passages": tuple(texts), "changes": tuple(changes)}, time.perf_counter() - start))
+    return _fitted(Prepared(asked, lang, tuple(hits), tuple(texts), (), tuple(steps)), model, room, len(hits))
+
+
+def _searched(hits: Hits) -> Step:
+    data = {name: getattr(hits, name) for name in ("how", "threshold", "below", "repeats")} | {"hits": hits}
+    more = f", {hits.below} below the threshold {hits.threshold}" if hits.below else ""
+    more += f", {hits.repeats} repeats left out" if hits.repeats else ""
+    says = f"{len(hits)} passages ({hits.how}){more}" if hits else f"nothing relevant ({hits.how}{more}): no model is asked"
+    return Step("search", says, data)
+
+
+def _fitted(prepared: Prepared, model: Model | None, room: int, most: int) -> Prepared:
+    """As many passages as fit, at most so many."""
+    start = time.perf_counter()
+    window = model.context_window if model is not None else None
+    kept = most
+    while True:
+        messages = prompts.with_passages(prepared.question, prepared.texts[:kept], prepared.lang)
+        tokens, counted = _count(messages, model, window, room)
+        if window is None or tokens + room <= window or kept == 1:
+            break
+        kept -= 1
+    if window is not None and tokens + room > window:
+        name = model.name if model is not None else ""
+        error = ContextWindowExceededError(
+            f"The first passage alone makes {tokens:,} tokens, with {room} for the answer more than the {window:,} of {name!r}.",
+            "Nothing was cut and nothing was generated.",
+            "Cut the documents into shorter passages (size=60), or take a model with a larger context window.",
+        )
+        error.prompt_tokens, error.context_window = tokens, window
+        raise error
+    left = prepared.hits[kept:]
+    says = (
+        f"{kept} of {len(prepared.hits)} passages, {tokens} tokens {counted}"
+        + (f" of {window}" if window else "")
+        + f", {room} kept for the answer"
+    )
+    says += f"; left out: {', '.join(str(hit.rank) for hit in left)}" if left else ""
+    data = {"window": window, "prompt_tokens": tokens, "room": room, "counted": counted, "kept": kept, "left_out": left}
+    fit = Step("fit", says, data, time.perf_counter() - start)
+    prompt = Step("prompt", f"instruction, {kept} passages, question", {"messages": tuple(messages), "lang": prepared.lang})
+    steps = [step for step in prepared.steps if step.name not in ("fit", "prompt")]
+    return replace(prepared, messages=tuple(messages), steps=(*steps, fit, prompt))
+
+
+def _count(messages: Sequence[Message], model: Model | None, window: int | None, room: int) -> tuple[int, str]:
+    if model is not None and model.counts_fast:
+        return model.count_tokens(list(messages)), "counted exactly"
+    guess = estimate("".join(message.content for message in messages)) + TEMPLATE
+    if model is None or window is None or guess + room <= window:
+        return guess, "estimated"
+    try:
+        return model.count_tokens(list(messages)), "counted exactly"
+    except ContextWindowExceededError as error:
+        return error.prompt_tokens or guess, "counted by the engine"
+    except CapabilityError:
+        return guess, "estimated"
+
+
+def ask(question: str, hits: Hits | Sequence[Hit], model: Model, lang: str | None = None, **options: Any) -> Answer:
+    """Answer a question from passages.
+
+    Parameters
+    ----------
+    question : str
+    hits : Hits
+        From `retrieve.search`; empty gives an answer that says so, and no model is asked.
+    model : Model
+    lang : {'en', 'es'}
+        None guesses from the question.
+    **options
+        As in `Model.chat`; by default temperature=0, max_tokens=128.
+
+    Returns
+    -------
+    Answer
+    """
+    options = {"temperature": 0.0, "max_tokens": ROOM, "seed": 0} | options
+    prepared = prepare(question, hits, model, lang, room=options["max_tokens"] or ROOM)
+    while prepared.messages:
+        start = time.perf_counter()
+        try:
+            reply = model.chat(prepared.messages, **options)
+            return finish(prepared, reply, time.perf_counter() - start)
+        except ContextWindowExceededError:
+            kept = prepared_kept(prepared)
+            if kept == 1:
+                raise
+            prepared = _fitted(prepared, model, options["max_tokens"] or ROOM, kept - 1)  # the engine counts more than was estimated
+    return finish(prepared, None)
+
+
+def prepared_kept(prepared: Prepared) -> int:
+    """How many passages the messages hold."""
+    return next((int(step.data["kept"]) for step in prepared.steps if step.name == "fit"), 0)
+
+
+def finish(prepared: Prepared, reply: Reply | None, seconds: float = 0.0) -> Answer:
+    """The answer of a reply: its citations read, its sentences checked."""
+    if reply is None:
+        text = prompts.NO_ANSWER[prepared.lang]
+        return Answer(prepared.question, text, prepared.lang, abstained=True, trace=Trace(prepared.steps))
+    start = time.perf_counter()
+    kept = prepared_kept(prepared)
+    text = reply.text.strip()
+    cited = set(citations(text))
+    sources = tuple(
+        Source(number, hit.passage, passage, number in cited, hit.score)
+        for number, (hit, passage) in enumerate(zip(prepared.hits[:kept], prepared.texts[:kept], strict=True), 1)
+    )
+    abstained = not text or says_nothing(text)
+    checks = tuple(check(text, [source.text for source in sources]))
+    bad = sum(not one.supported for one in checks)
+    says = (
+        "it says that the passages do not say"
+        if abstained
+        else f"{len(checks) - bad} of {len(checks)} sentences are held up by what they cite"
+    )
+    ended = f", ended by {reply.finish_reason}" if reply.finish_reason != "stop" else ""
+    asked = Step("reply", f"{reply.usage.completion_tokens or '?'} tokens from {reply.model}{ended}", {"reply": reply}, seconds)
+    checked = Step("check", says, {"checks": checks}, time.perf_counter() - start)
+    trace = Trace((*prepared.steps, asked, checked))
+    return Answer(prepared.question, text, prepared.lang, sources, abstained, checks, trace, reply)

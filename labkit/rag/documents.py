@@ -1,0 +1,278 @@
+"""First step: from files to documents, with where each page begins, and with a reason for every file that was left out.
+
+PDF (pypdf, in a process of its own), TXT, Markdown, JSON and JSONL. One broken file never ends the whole run: it stands in
+`Documents.skipped`. No path and no link leads out of the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import OptionError
+from ._formats import FormatError, Part, from_json, from_text
+from ._pdf import PdfReader
+
+KINDS = {
+    ".pdf": "pdf",
+    ".txt": "txt",
+    ".text": "txt",
+    ".md": "md",
+    ".markdown": "md",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+MAX_BYTES = 50_000_000  # of one file
+MAX_CHARACTERS = 10_000_000  # of one document's text
+MAX_FILES = 100_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """The text of a file, or of one record of a JSON file.
+
+    Attributes
+    ----------
+    source : str
+        Path inside its folder, with '/'; a record has its number: 'courses.json#3'.
+    text : str
+    pages : tuple of int
+        Offset in `text` at which each page begins; empty where there are none.
+    title : str
+        From the file: its first heading, its metadata, or its name.
+    kind : str
+        'pdf', 'txt', 'md', 'json', 'jsonl', or 'text' for what was never a file.
+    metadata : dict
+        Numbers and short texts that a search can filter by.
+    notes : tuple of str
+        What a reader should know: hidden text, an encoding that was guessed, pages without text.
+    sha256 : str
+        Of the file's bytes, in hexadecimal.
+    """
+
+    source: str
+    text: str
+    pages: tuple[int, ...] = ()
+    title: str = ""
+    kind: str = "text"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    sha256: str = ""
+
+    def page(self, offset: int) -> int | None:
+        """Number of the page, from 1, on which a character stands; None where there are no pages."""
+        if not self.pages:
+            return None
+        return max(1, sum(start <= offset for start in self.pages))
+
+    def _repr_html_(self) -> str:
+        from .views import document_html
+
+        return document_html(self)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was not read, and why."""
+
+    source: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}"
+
+
+class Documents(list[Document]):
+    """Documents, and the files that were left out.
+
+    Attributes
+    ----------
+    skipped : list of Skipped
+    """
+
+    def __init__(self, documents: Iterable[Document] = (), skipped: Iterable[Skipped] = ()) -> None:
+        super().__init__(documents)
+        self.skipped = list(skipped)
+
+    def _repr_html_(self) -> str:
+        from .views import documents_html
+
+        return documents_html(self)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that can be read: its name in the folder, where it is, and its state when it was looked at."""
+
+    source: str
+    path: Path
+    size: int
+    changed: int  # st_mtime_ns
+
+
+def read(
+    path: str | Path,
+    *,
+    fields: Sequence[str] | None = None,
+    only: str | Sequence[str] | None = None,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> Documents:
+    """Read a folder, or one file.
+
+    Parameters
+    ----------
+    path : str or Path
+    fields : sequence of str
+        The fields of JSON records that make the text, by name or by path ('author.name'); by default all. The others become metadata.
+    only : str or sequence of str
+        Patterns of the files to take, such as '*.pdf'; by default every file of a known kind.
+    progress : callable
+        Called with (source, number done, total).
+
+    Returns
+    -------
+    Documents
+        In the order of their names; what could not be read stands in `.skipped`, each with its reason.
+
+    Raises
+    ------
+    OptionError
+        When there is no such file or folder.
+
+    Examples
+    --------
+    >>> read("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    labkit.errors.OptionError: There is no file or folder 'no/such/folder'. Check the name, or where this notebook runs: Path.cwd().
+    """
+    files, skipped = find(path, only)
+    documents = Documents(skipped=skipped)
+    with Reader(fields) as reader:
+        for number, file in enumerate(files, 1):
+            found = reader.read(file)
+            documents.extend(item for item in found if isinstance(item, Document))
+            documents.skipped.extend(item for item in found if isinstance(item, Skipped))
+            if progress is not None:
+                progress(file.source, number, len(files))
+    return documents
+
+
+def find(path: str | Path, only: str | Sequence[str] | None = None) -> tuple[list[File], list[Skipped]]:
+    """The files under a folder that can be read, and those that cannot, by name alone."""
+    root = Path(path).expanduser()
+    patterns = [only] if isinstance(only, str) else list(only or ())
+    if root.is_file():
+        folder, names = root.parent, [root.name]
+    elif root.is_dir():
+        folder, names = root, list(_walk(root))
+    else:
+        what = f"There is no file or folder {str(path)!r}."
+        raise OptionError(what, fix="Check the name, or where this notebook runs: Path.cwd().")
+    files: list[File] = []
+    skipped: list[Skipped] = []
+    inside = folder.resolve()
+    for name in names:
+        if patterns and not any(Path(name).match(pattern) for pattern in patterns):
+            continue
+        if len(files) == MAX_FILES:
+            skipped.append(Skipped(name, f"more than {MAX_FILES:,} files: the rest was left out"))
+            break
+        kind = KINDS.get(Path(name).suffix.lower())
+        if kind is None and (root.is_dir() and not patterns):
+            continue  # a folder may hold anything; a file that was asked for is answered
+        found = _file(inside, folder / name, name, kind)
+        (files if isinstance(found, File) else skipped).append(found)  # type: ignore[arg-type]
+    return files, skipped
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Names under a folder, in order; hidden ones, and those of folders that are links, left out."""
+    names = []
+    for folder, folders, here in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        names += [Path(folder, name).relative_to(root).as_posix() for name in here if not name.startswith((".", "~$"))]
+    yield from sorted(names)
+
+
+def _file(inside: Path, path: Path, name: str, kind: str | None) -> File | Skipped:
+    source = name.encode("utf-8", "replace").decode()  # a name on disk may be no text
+    if kind is None:
+        return Skipped(source, f"labkit reads {', '.join(sorted(KINDS))}, not {path.suffix or 'files without an ending'}")
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(inside):
+            return Skipped(source, "it is a link that leads out of the folder")
+        state = real.stat()
+    except (OSError, RuntimeError) as error:
+        return Skipped(source, f"it cannot be opened: {getattr(error, 'strerror', None) or error}")
+    if not stat.S_ISREG(state.st_mode):
+        return Skipped(source, "it is no ordinary file")
+    if state.st_size == 0:
+        return Skipped(source, "it is empty")
+    if state.st_size > MAX_BYTES:
+        return Skipped(source, f"it has {state.st_size / 1e6:.0f} MB, more than the {MAX_BYTES / 1e6:.0f} MB that one file may have")
+    return File(source, real, state.st_size, state.st_mtime_ns)
+
+
+class Reader:
+    """Reads files, PDF in a process that is started when the first one comes."""
+
+    def __init__(self, fields: Sequence[str] | None = None) -> None:
+        if isinstance(fields, str):
+            raise OptionError(f"fields={fields!r} is one text, not a list of names.", fix=f"Use fields=[{fields!r}].")
+        self._fields = tuple(fields) if fields is not None else None
+        self._pdf = PdfReader()
+
+    def read(self, file: File) -> list[Document | Skipped]:
+        """The documents of a file; one Skipped where it cannot be read."""
+        kind = KINDS[file.path.suffix.lower()]
+        try:
+            data = file.path.read_bytes()
+        except (OSError, MemoryError) as error:
+            return [Skipped(file.source, f"it cannot be read: {getattr(error, 'strerror', None) or error}")]
+        try:
+            if kind == "pdf":
+                parts = [self._pdf.read(file.path)]
+            elif kind in ("json", "jsonl"):
+                parts = from_json(data, kind, self._fields)
+            else:
+                parts = [from_text(data, kind)]
+        except FormatError as error:
+            return [Skipped(file.source, str(error))]
+        digest = hashlib.sha256(data).hexdigest()
+        return [_document(file, kind, part, digest) for part in parts]
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pdf.close()
+
+
+def _document(file: File, kind: str, part: Part, digest: str) -> Document | Skipped:
+    source = f"{file.source}#{part.record}" if part.record else file.source
+    if len(part.text) > MAX_CHARACTERS:
+        return Skipped(source, f"its text has {len(part.text):,} characters, more than {MAX_CHARACTERS:,}")
+    if not part.text.strip():
+        return Skipped(source, "it holds no text")
+    title = part.title.strip()[:200] or Path(file.source).stem.replace("_", " ").replace("-", " ")
+    return Document(source, part.text, part.pages, title, kind, part.metadata, tuple(part.notes), digest)
+
+
+def from_string(text: str, source: str = "text", **metadata: Any) -> Document:
+    """A document from a text that never was a file.
+
+    >>> from_string("The library opens at nine.", source="note").source
+    'note'
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise OptionError("There is no text to make a document of.", fix="Give a text of at least one character.")
+    text = text.encode("utf-8", "replace").decode()
+    return Document(source, text, metadata=metadata, sha256=hashlib.sha256(text.encode()).hexdigest())

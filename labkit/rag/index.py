@@ -1,0 +1,285 @@
+"""Third step: what makes passages findable, by meaning (vectors) and by words (BM25).
+
+`embed` turns passages into vectors, `WordIndex` counts their words (bm25s), `Index` holds both for the search.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ContextWindowExceededError, LabError, OptionError, UnexpectedResponseError
+from . import words
+from .chunks import Passage
+from .stores.base import Entry, VectorStore, Where, check_where, matches
+from .stores.memory import NumpyStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..backends.base import Model
+    from .stores.base import Vectors
+
+BATCH = 64  # texts embedded in one call
+PROBE = "The library opens at nine. La biblioteca abre a las nueve."  # tells one embedding model from another
+
+
+def facts(passage: Passage) -> dict[str, Any]:
+    """What a search can filter a passage by: its document's metadata, and source, file, title and page."""
+    own: dict[str, Any] = {"source": passage.source, "file": passage.source.rpartition("#")[0] or passage.source, "title": passage.title}
+    return {**passage.metadata, **own, **({"page": passage.page} if passage.page else {})}
+
+
+def embed(
+    passages: Sequence[Passage | str],
+    model: Model,
+    progress: Callable[[int, int], object] | None = None,
+) -> Vectors:
+    """A vector for each passage.
+
+    Parameters
+    ----------
+    passages : sequence of Passage or str
+    model : Model
+        An embedding model.
+    progress : callable
+        Called with (number done, total).
+
+    Returns
+    -------
+    ndarray of float32, shape (number of passages, dimension)
+        Each of length 1, so that the cosine of two is their product.
+
+    Raises
+    ------
+    ContextWindowExceededError
+        When a passage does not fit the model, even without its title: nothing is cut.
+    """
+    import numpy as np
+
+    rows: list[Vectors] = []
+    for start in range(0, len(passages), BATCH):
+        batch = passages[start : start + BATCH]
+        texts = [words_of(passage) for passage in batch]
+        try:
+            found = model.embed(texts)
+        except ContextWindowExceededError:
+            found = np.concatenate([_alone(passage, text, model) for passage, text in zip(batch, texts, strict=True)])
+        rows.append(checked(found, len(batch), model.name))
+        if progress is not None:
+            progress(start + len(batch), len(passages))
+    return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+
+
+def words_of(passage: Passage | str) -> str:
+    """The text by which a passage is found: title and text, without characters that nobody sees."""
+    from . import hidden
+
+    text = hidden.strip(passage if isinstance(passage, str) else passage.searched)
+    return text if text.strip() else "-"
+
+
+def _alone(passage: Passage | str, text: str, model: Model) -> Vectors:
+    """The vector of one passage, without its title where both together do not fit."""
+    texts = [text] + ([words_of(passage.text)] if isinstance(passage, Passage) and passage.title else [])
+    for last, one in enumerate(texts, 1):
+        try:
+            return model.embed([one])
+        except ContextWindowExceededError as error:
+            if last == len(texts):
+                where = passage.place if isinstance(passage, Passage) else "a text"
+                error.what = f"A passage of {where} does not fit the embedding model {model.name!r}: {error.what}"
+                error.fix = f"Cut the documents into shorter passages: size={max(10, (error.context_window or 128) // 2)}."
+                raise
+    raise AssertionError
+
+
+def checked(vectors: Any, count: int, name: str) -> Vectors:
+    """Vectors as they must be: so many, finite, of length 1.
+
+    >>> import numpy as np
+    >>> checked(np.array([[3.0, 4.0]]), 1, "x").tolist()[0][0].__round__(3)
+    0.6
+    """
+    import numpy as np
+
+    found = np.asarray(vectors, dtype=np.float32)
+    if found.ndim != 2 or len(found) != count or not found.shape[1]:
+        raise UnexpectedResponseError(f"{name!r} gave an array of shape {found.shape} for {count} texts.", "", "Use an embedding model.")
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or not (lengths > 0).all():
+        raise UnexpectedResponseError(f"{name!r} gave a vector that has no direction (zeros or NaN).", "Its weights may be damaged.")
+    unit: Vectors = (found / lengths).astype(np.float32)
+    return unit
+
+
+class WordIndex:
+    """BM25 over texts (bm25s, Lucene's form: k1 = 1.5, b = 0.75).
+
+    Parameters
+    ----------
+    texts : iterable of str
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        import bm25s  # type: ignore[import-untyped]
+        import numpy as np
+        from bm25s.tokenization import Tokenized  # type: ignore[import-untyped]
+
+        self.vocabulary: dict[str, int] = {}
+        known = self.vocabulary.setdefault
+        rows = [[known(word, len(self.vocabulary)) for word in words.words(text)] for text in texts]
+        self.size = len(rows)
+        self._bm25: Any = None
+        self._idf: NDArray[np.float64] = np.zeros(0)
+        if self.vocabulary:
+            self._bm25 = bm25s.BM25()
+            self._bm25.index(Tokenized(ids=rows, vocab=self.vocabulary), show_progress=False, create_empty_token=False)
+            found = np.diff(self._bm25.scores["indptr"])[: len(self.vocabulary)]
+            self._idf = np.log(1 + (self.size - found + 0.5) / (found + 0.5))
+
+    def scores(self, question: str) -> NDArray[np.float32]:
+        """The BM25 score of every text; 0 where it shares no word with the question."""
+        import numpy as np
+
+        known = [self.vocabulary[word] for word in words.words(question) if word in self.vocabulary]
+        if not known or self._bm25 is None:
+            return np.zeros(self.size, np.float32)
+        found: NDArray[np.float32] = self._bm25.get_scores_from_ids(known)
+        return found
+
+    def share(self, question: str, text: str) -> float:
+        """How much of the question's words a text holds, rare words counting more, from 0 to 1.
+
+        Each word counts its inverse document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); one that no text holds counts most.
+        """
+        import math
+
+        rarest = math.log(1 + (self.size + 0.5) / 0.5)
+        weights = {w: float(self._idf[self.vocabulary[w]]) if w in self.vocabulary else rarest for w in set(words.words(question))}
+        there = set(words.words(text))
+        return sum(weight for word, weight in weights.items() if word in there) / (sum(weights.values()) or 1.0)
+
+
+class Index:
+    """Passages with what makes them findable.
+
+    Parameters
+    ----------
+    model : Model or None
+        The embedding model; None finds by words alone.
+    store : VectorStore
+        By default numpy, in this process.
+    """
+
+    def __init__(self, model: Model | None = None, store: VectorStore | None = None) -> None:
+        self.model, self.store = model, store if store is not None else NumpyStore()
+        self.passages: dict[int, Passage] = {}
+        self._words: WordIndex | None = None
+        self._ids: list[int] = []
+        self._lock = threading.RLock()
+
+    def add(self, passages: Mapping[int, Passage], vectors: Vectors | None = None) -> None:
+        """Put passages in, by number; with their vectors where there is an embedding model."""
+        with self._lock:
+            if vectors is not None and len(passages):
+                rows = zip(passages.items(), vectors, strict=True)
+                self.store.add([Entry(number, row, facts(passage)) for (number, passage), row in rows])
+            self.passages.update(passages)
+            self._words = None
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Take passages out."""
+        with self._lock:
+            gone = list(ids)
+            self.store.remove(gone)
+            for number in gone:
+                self.passages.pop(number, None)
+            self._words = None
+
+    def put_vectors(self, vectors: Mapping[int, Vectors]) -> None:
+        """Put vectors of passages that are there into the store."""
+        self.store.add([Entry(number, row, facts(self.passages[number])) for number, row in vectors.items()])
+
+    def forget_words(self) -> None:
+        """Make the index of words anew when it is next needed."""
+        with self._lock:
+            self._words = None
+
+    def words(self) -> WordIndex:
+        """The index of words, made anew after a change."""
+        with self._lock:
+            if self._words is None:
+                self._ids = sorted(self.passages)
+                self._words = WordIndex(self.passages[number].searched for number in self._ids)
+            return self._words
+
+    def by_words(self, question: str, k: int, where: Where | None = None) -> list[tuple[int, float]]:
+        """Ids and BM25 scores of the k best, those without a common word left out."""
+        import numpy as np
+
+        with self._lock:
+            index, ids, wanted = self.words(), self._ids, check_where(where)
+            scores = index.scores(question)
+            if wanted:
+                allowed = (matches(facts(self.passages[number]), wanted) for number in ids)
+                scores = np.where(np.fromiter(allowed, dtype=bool, count=len(ids)), scores, 0)
+        if not len(scores):
+            return []
+        count = min(k, len(scores))
+        # The k-th best score and everything above it, so that ties are settled by number and not by chance.
+        edge = max(float(np.partition(scores, len(scores) - count)[len(scores) - count]), 1e-9)
+        best = np.flatnonzero(scores >= edge)
+        order = best[np.lexsort((best, -scores[best]))][:k]
+        return [(ids[place], float(scores[place])) for place in order]
+
+    def by_meaning(self, question: str, k: int, where: Where | None = None) -> list[tuple[int, float]]:
+        """Ids and cosines of the k nearest."""
+        if self.model is None:
+            what = "This knowledge base has no embedding model, so it cannot search by meaning."
+            raise OptionError(what, fix='Use how="lexical", or make it with one: embedder="mini-embed".')
+        if not self.passages:
+            return []
+        vector = checked(self.model.embed([words_of(question)]), 1, self.model.name)[0]
+        return self.store.search(vector, k, where)
+
+
+def build(passages: Iterable[Passage], model: Model | None = None, store: VectorStore | None = None) -> Index:
+    """An index of some passages, in one call.
+
+    >>> from labkit.rag.chunks import Passage
+    >>> index = build([Passage("a.txt", "The library opens at nine."), Passage("b.txt", "Cats sleep.")])
+    >>> index.by_words("When does the library open?", k=2)[0][0]
+    1
+    """
+    numbered = dict(enumerate(passages, 1))
+    index = Index(model, store)
+    index.add(numbered, None if model is None else embed(list(numbered.values()), model))
+    return index
+
+
+def probe(model: Model) -> Vectors:
+    """The vector of a fixed text: what tells whether two embedding models are the same."""
+    vector: Vectors = checked(model.embed([PROBE]), 1, model.name)[0]
+    return vector
+
+
+def same_model(model: Model, name: str, known: Vectors) -> LabError | None:
+    """The error of a knowledge base that was made with another embedding model; None where it is the same."""
+    import numpy as np
+
+    now = probe(model)
+    made = f"This knowledge base was made with the embedding model {name!r} ({len(known)} numbers for each text)"
+    mend = f"Open it with embedder={name!r}, or make it anew with the other one."
+    if now.shape != known.shape:
+        what = f"{made}, and {model.name!r} gives {len(now)}."
+        return OptionError(
+            what, "Vectors of two models cannot be compared.", f"Open it with embedder={name!r}, or make it anew with the other one."
+        )
+    if float(np.dot(now, known)) < 0.999:
+        cause = "Vectors of two models cannot be compared." if model.name != name else "Its weights were changed since then."
+        what = f"{made}, and {model.name!r} gives other vectors for the same text."
+        return OptionError(what, cause, mend)
+    return None

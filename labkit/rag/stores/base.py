@@ -1,0 +1,108 @@
+"""What a vector store can be asked, and the one way in which all of them score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...errors import OptionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+Where = Mapping[str, Any]
+SPARE = 16  # candidates that a store is asked for beyond k: engines round differently, and labkit scores what they find anew
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A vector and what a search can filter it by.
+
+    Attributes
+    ----------
+    id : int
+        The passage's number.
+    vector : ndarray of float32
+        Of length 1.
+    metadata : dict
+    """
+
+    id: int
+    vector: Vectors
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class VectorStore(Protocol):
+    """Keeps vectors of length 1 and finds the nearest."""
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Put vectors in, all or none; an id that is there is replaced."""
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Take vectors out; ids that are not there do not matter."""
+
+    def search(self, vector: Vectors, k: int, where: Where | None = None) -> list[tuple[int, float]]:
+        """Ids and cosines of the k nearest, best first; equal ones by id."""
+
+    def ids(self) -> set[int]:
+        """The ids that are there."""
+
+    def close(self) -> None:
+        """Give back what the store holds."""
+
+
+def exact(vector: Vectors, ids: Sequence[int], vectors: Vectors, k: int) -> list[tuple[int, float]]:
+    """The k best of some candidates, by a cosine in double precision, so that every store gives the same scores and order.
+
+    Parameters
+    ----------
+    vector : ndarray, shape (dimension,)
+    ids : sequence of int
+    vectors : ndarray, shape (candidates, dimension)
+    k : int
+    """
+    import numpy as np
+
+    if not len(ids):
+        return []
+    rows = np.asarray(vectors, dtype=np.float64)
+    lengths = np.linalg.norm(rows, axis=1)
+    scores = (rows * np.asarray(vector, dtype=np.float64)).sum(axis=1) / np.where(lengths > 0, lengths, 1)
+    ranked = sorted(zip(ids, scores.tolist(), strict=True), key=lambda pair: (-round(pair[1], 6), pair[0]))
+    return [(int(number), float(score)) for number, score in ranked[:k]]
+
+
+def check_where(where: Where | None) -> dict[str, tuple[Any, ...]]:
+    """A filter with every value as a tuple of those that are allowed.
+
+    >>> check_where({"kind": "pdf", "page": [1, 2]})
+    {'kind': ('pdf',), 'page': (1, 2)}
+    """
+    if where is None:
+        return {}
+    if not isinstance(where, Mapping):
+        raise OptionError(f"where={where!r} is no filter.", fix='Give names and values: where={"source": "rules.pdf"} or {"page": [1, 2]}.')
+    found = {}
+    for name, value in where.items():
+        values = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+        for one in values:
+            if not isinstance(one, str | int | bool | float) or (isinstance(one, float) and not math.isfinite(one)):
+                raise OptionError(
+                    f"where={{{name!r}: {value!r}}}: a filter compares texts and numbers.", fix="Give one, or a list of them."
+                )
+        found[str(name)] = values
+    return found
+
+
+def matches(metadata: Mapping[str, Any], wanted: Mapping[str, tuple[Any, ...]]) -> bool:
+    """Whether metadata has one of the allowed values under each name. True is not 1 here, as in JSON."""
+    return all(name in metadata and any(_same(metadata[name], value) for value in values) for name, values in wanted.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(isinstance(one, bool) == isinstance(other, bool) and isinstance(one, str) == isinstance(other, str) and one == other)

@@ -1,0 +1,194 @@
+"""A knowledge base from files to answers, with the course's own documents and a small embedding model of random weights."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+
+import labkit as lab
+from labkit.errors import LabError, OptionError
+from labkit.rag import documents
+
+from ..backends.synthetic import bert
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def embedder(embedding_file):
+    with lab.load(embedding_file) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def chat():
+    with lab.load("mini-m") as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def kb(embedder):
+    with lab.KnowledgeBase.from_folder(DATA / "en", embedder) as kb:
+        yield kb
+
+
+@pytest.fixture
+def saved(kb, embedder, tmp_path):
+    """A copy of it in a file."""
+    path = tmp_path / "school.kb"
+    kb.archive.save(path)
+    with lab.KnowledgeBase.open(path, embedder) as copy:
+        yield copy
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return shutil.copytree(DATA / "en", tmp_path / "school")
+
+
+def test_folder_becomes_passages_with_pages_and_places(kb):
+    assert {document.kind for document in kb.documents} == {"pdf", "txt", "md", "json", "jsonl"}
+    texts = {document.source: document.text for document in kb.documents}
+    for passage in kb.passages.values():
+        assert passage.text == texts[passage.source][passage.start : passage.end]
+        assert (passage.page is None) == (not passage.source.endswith(".pdf"))
+        assert 0 < passage.tokens <= kb.size
+    assert kb.skipped == []
+
+
+@pytest.mark.parametrize("how", ["hybrid", "vector", "lexical"])
+def test_search_ranks_and_explains(kb, how):
+    hits = kb.search("When does the ferry Petrel leave Brann?", k=4, how=how)
+    assert [hit.rank for hit in hits] == [1, 2, 3, 4] and len({hit.id for hit in hits}) == 4
+    assert all(a.score >= b.score for a, b in itertools.pairwise(hits))
+    assert all(0 <= hit.relevance <= 1 for hit in hits)
+    if how == "lexical":
+        assert "Petrel" in hits[0].text
+    wanted = {"hybrid": {"vector", "lexical"}, "vector": {"vector"}, "lexical": {"lexical"}}[how]
+    assert {name for hit in hits for name in hit.parts if not name.endswith("rank")} == wanted
+    assert list(hits.frame()["rank"]) == [1, 2, 3, 4]
+
+
+def test_filter_and_threshold_leave_out(kb):
+    hits = kb.search("boat", k=10, where={"kind": "json"})
+    assert hits and all(hit.source.startswith("boats.json#") for hit in hits)
+    assert all(hit.passage.page == 2 for hit in kb.search("course", where={"file": "handbook.pdf", "page": [2]}))
+    assert kb.search("boat", where={"source": "none.pdf"}) == []
+    found = kb.search("xylophone quasar", how="lexical", threshold=0.1)
+    assert found == [] and "Nothing relevant" in found._repr_html_()
+    strict = kb.search("When does the ferry Petrel leave Brann?", how="lexical", threshold=0.99)
+    assert strict == [] and strict.below > 0
+
+
+def test_nothing_relevant_is_an_answer_and_no_model_is_asked(kb, chat):
+    before = chat.last_reply
+    answer = kb.ask("xylophone quasar zebu", chat, how="lexical", threshold=0.2)
+    assert answer.abstained and answer.text == lab.prompts.NO_ANSWER["en"]
+    assert answer.sources == () and answer.sent is None and answer.reply is None and chat.last_reply is before
+    assert "no model is asked" in answer.trace["search"].says and "reply" not in answer.trace.names()
+    assert kb.ask("¿xylophone quasar zebu?", chat, how="lexical", threshold=0.2).text == lab.prompts.NO_ANSWER["es"]
+
+
+def test_answer_shows_every_step_and_what_was_sent(kb, chat):
+    question = "When does the ferry Petrel leave Brann?"
+    answer = kb.ask(question, chat, k=3)
+    assert answer.trace.names() == ["question", "search", "clean", "fit", "prompt", "reply", "check"]
+    messages = answer.trace["prompt"].data["messages"]
+    assert list(messages) == lab.prompts.with_passages(question, [source.text for source in answer.sources], "en")
+    assert messages[0].content in answer.sent.prompt
+    assert answer.trace["fit"].data["prompt_tokens"] == answer.reply.usage.prompt_tokens == chat.count_tokens(list(messages))
+    assert [source.number for source in answer.sources] == [1, 2, 3] and answer.reply.text.strip() == answer.text
+
+
+def test_only_what_changed_is_read_again(folder, embedder):
+    (folder / "handbook.pdf").unlink()
+    kb = lab.KnowledgeBase.from_folder(folder, embedder)
+    count = len(kb)
+    again = kb.add(folder)
+    assert (again.added, again.changed, again.removed, again.passages, again.embedded) == ([], [], [], 0, 0)
+    assert len(again.unchanged) == len(list(folder.iterdir()))
+    (folder / "new.txt").write_text("The otter of the school is called Quillon.", encoding="utf-8")
+    (folder / "history.md").unlink()
+    rules = folder / "workshop_rules.txt"
+    rules.write_text(rules.read_text(encoding="utf-8").replace("16:45", "16:50"), encoding="utf-8")
+    grown = kb.add(folder)
+    assert (grown.added, grown.changed, grown.removed) == (["new.txt"], ["workshop_rules.txt"], ["history.md"])
+    assert grown.embedded == 2  # the new passage, and the one that changed
+    assert kb.search("What is the otter called?", k=1, how="lexical")[0].source == "new.txt"
+    assert not any(passage.source == "history.md" for passage in kb.passages.values()) and len(kb) < count
+    assert kb.store.ids() == set(kb.passages)
+
+
+def test_documents_of_the_notebook_are_taken_and_replaced(embedder):
+    kb = lab.KnowledgeBase(embedder)
+    with pytest.raises(OptionError, match="empty"):
+        kb.ask("What?", "mini-m")
+    kb.add(documents.from_string("The otter is called Quillon.", source="note"))
+    kb.add(documents.from_string("The otter is called Brisk.", source="note"))
+    assert [passage.text for passage in kb.passages.values()] == ["The otter is called Brisk."]
+    with pytest.raises(OptionError, match="not int"):
+        kb.add([3])  # type: ignore[list-item]
+
+
+def test_saved_knowledge_opens_and_finds_the_same(kb, saved, embedder):
+    question = "Who teaches Steam Bending?"
+    path = saved.archive.path
+    with lab.KnowledgeBase.open(path, embedder) as other:
+        assert [(h.text, round(h.score, 9)) for h in other.search(question)] == [(h.text, round(h.score, 9)) for h in kb.search(question)]
+        saved.add(documents.from_string("The otter is called Quillon.", source="note"))  # the one that was saved goes on in the file
+        assert other.search("otter Quillon", how="lexical")[0].source == "note"  # and the other one sees it
+        assert other.search("otter Quillon", how="vector", k=100) is not None and other.store.ids() == saved.store.ids()
+    assert lab.KnowledgeBase.open(path)._embedder == embedder.name  # by its own name, loaded when it is needed
+
+
+def test_another_embedding_model_is_refused(saved, tmp_path):
+    path = saved.archive.path
+    with lab.load(bert(tmp_path / "wide.gguf", width=32)) as wide, pytest.raises(OptionError, match=r"64 numbers.*gives 32"):
+        lab.KnowledgeBase.open(path, wide)
+    with lab.load(bert(tmp_path / "other.gguf", seed=7)) as other, pytest.raises(OptionError, match="other vectors for the same text"):
+        lab.KnowledgeBase.open(path, other)
+    with lab.KnowledgeBase.open(path, None) as words_alone:
+        assert words_alone.search("ferry Petrel")[0].parts.keys() == {"lexical", "lexical_rank"}
+        with pytest.raises(OptionError, match="no embedding model"):
+            words_alone.search("ferry", how="vector")
+
+
+def test_files_that_are_none_of_ours_are_refused_and_left_alone(tmp_path, kb):
+    other = tmp_path / "thesis.docx"
+    other.write_bytes(b"PK not a database")
+    for act in (lambda: kb.save(other), lambda: lab.KnowledgeBase.open(other)):
+        with pytest.raises(LabError, match="not the file of a knowledge base"):
+            act()
+    assert other.read_bytes() == b"PK not a database"
+    with pytest.raises(OptionError, match="There is no knowledge base"):
+        lab.KnowledgeBase.open(tmp_path / "none.kb")
+    with pytest.raises(OptionError, match="is a folder"):
+        kb.save(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"question": "  "}, "question is empty"),
+        ({"question": "\u200b"}, "question is empty"),
+        ({"how": "magic"}, "no way to search"),
+        ({"k": 0}, "out of range"),
+        ({"threshold": 3}, "out of range"),
+        ({"where": "pdf"}, "no filter"),
+        ({"where": {"page": {"x": 1}}}, "compares texts"),
+    ],
+)
+def test_searches_that_cannot_be_are_refused(kb, arguments, problem):
+    with pytest.raises(OptionError, match=problem):
+        kb.search(**{"question": "boat"} | arguments)
+
+
+def test_without_the_shipped_embedding_model_a_notice_says_so():
+    with lab.KnowledgeBase.from_folder(DATA / "en") as kb:
+        shipped = "mini-embed" in lab.zoo.catalog.names()
+        assert bool(kb.notice) != shipped
+        assert kb.notice == "" or ("words alone" in kb.notice and kb.notice.split(",")[0][:20] in kb._repr_html_().replace("&#x27;", "'"))
+        assert kb.search("ferry Petrel")[0].text
