@@ -7,5 +7,6 @@
 from ._chat import chat
 from ._gauge import memory_gauge
 from ._lens import token_lens
+from ._playground import playground
 
-__all__ = ["chat", "memory_gauge", "token_lens"]
+__all__ = ["chat", "memory_gauge", "playground", "token_lens"]

@@ -125,7 +125,17 @@ class Chat(Panel):
         self._sent = ipw.HTML(layout={"display": "none", "width": "98%"})
         buttons = self._row(self.ask_button, self.stop_button, self.again_button, self.edit_button, self.clear_button)
         self._build(
-            (self.picker, self.system, self.history, self.current, self.question, buttons, self.status, self.sent_button, self._sent)
+            (
+                self.picker,
+                self.system,
+                self.history,
+                self.current,
+                self.question,
+                buttons,
+                self.status,
+                self._row(self.sent_button),
+                self._sent,
+            )
         )
         self._draw()
         self._set_busy(False)

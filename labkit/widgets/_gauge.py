@@ -93,7 +93,15 @@ def find_header(model: Model | str | Path) -> tuple[str, Header]:
 
 
 class MemoryGauge(Panel):
-    """See `memory_gauge`."""
+    """See `memory_gauge`.
+
+    Attributes
+    ----------
+    fit : Fit
+        The prediction that is shown.
+    """
+
+    fit: Fit
 
     def __init__(self, model: Model | str | Path, quantization: str, context_window: int | None, lang: str) -> None:
         super().__init__(lang, "gauge_title")
@@ -161,16 +169,12 @@ class MemoryGauge(Panel):
 
     # -- what is shown -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def fit(self) -> Fit:
-        """The prediction as the sliders stand."""
-        return fit(self.header, self.quantization.value, self.context_window.value)
-
     def _redraw(self, _: Any = None) -> None:
         if self._settling:
             return
         try:
-            now = self.fit
+            # Kept, so that all that is said is of one moment: free memory changes while one looks.
+            self.fit = now = fit(self.header, self.quantization.value, self.context_window.value)
             self.gauge.value = f"<div class='lk-note' role='status'>{escape(self._sentence(now))}</div>{gauge_html(now)}{self._table(now)}"
             self.status.value = ""
         except Exception as error:

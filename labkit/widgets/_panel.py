@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as ipw  # type: ignore[import-untyped]
 
-from ..display import escape
+from ..display import PLAIN, escape
 from ..errors import LabError
 from ..prompts import language
 from . import _interrupt
@@ -89,7 +89,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         """Put the parts below each other, and the shared ones at the end; the order is that of the Tab key."""
         style = ipw.HTML(f"<style>{SHARED.replace('PANEL', self._class)}</style>", layout={"display": "none"})
         heading = ipw.HTML(f"<div class='lk-title'>{escape(self.title)}</div>")
-        self.children = (style, heading, *parts, self.twin_button, self._twin)
+        self.children = (style, heading, *parts, self._row(self.twin_button), self._twin)
 
     @staticmethod
     def _row(*parts: Any) -> Any:
@@ -213,7 +213,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
             self._timer.start()
 
     def _frozen(self) -> dict[str, str]:
-        return {"text/html": f"<div class='labkit-snapshot'>{self.snapshot()}</div>", "text/plain": self.text}
+        return {"text/html": f"<div class='labkit-snapshot {PLAIN}'>{self.snapshot()}</div>", "text/plain": self.text}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle: dict[str, Any] = dict(super()._repr_mimebundle_(**kwargs) or {})

@@ -40,6 +40,8 @@ SHARED = """
 .PANEL .lk-part-0{background:var(--jp-brand-color1,currentColor)}
 .PANEL .lk-part-1{background:repeating-linear-gradient(45deg,var(--jp-warn-color1,currentColor) 0 5px,transparent 5px 8px)}
 .PANEL .lk-part-2{background:repeating-linear-gradient(90deg,var(--jp-content-font-color2,currentColor) 0 2px,transparent 2px 5px)}
+.PANEL .lk-about{flex:1 1 18em;color:var(--jp-ui-font-color1,inherit);font-size:90%;line-height:1.3}
+.PANEL .lk-sample{flex:1 1 15em;min-width:0;padding:0 .6em .4em 0}
 .PANEL button:focus-visible,.PANEL input:focus-visible,.PANEL textarea:focus-visible,.PANEL select:focus-visible,
  .PANEL [tabindex]:focus-visible
  {outline:2px solid var(--jp-brand-color1,currentColor);outline-offset:1px}

@@ -143,4 +143,40 @@ TEXTS: dict[str, dict[str, str]] = {
     "part_weights": {"en": "weights", "es": "pesos"},
     "part_kv_cache": {"en": "KV cache (what it remembers of the context)", "es": "caché KV (lo que recuerda del contexto)"},
     "part_working": {"en": "working space", "es": "espacio de trabajo"},
+    # -- playground -----------------------------------------------------------------------------------------------------------------
+    "playground_title": {"en": "Playground", "es": "Banco de pruebas"},
+    "samples": {"en": "samples", "es": "muestras"},
+    "about_samples": {
+        "en": "Answers to the same prompt, each from the next seed",
+        "es": "Respuestas a la misma pregunta, cada una con la semilla siguiente",
+    },
+    "about_repeat_penalty": {
+        "en": "Divides the logits of tokens that came lately; 1 is off",
+        "es": "Divide los logits de los tokens recientes; 1 no hace nada",
+    },
+    "about_presence_penalty": {
+        "en": "Taken off the logits of every token that occurred; 0 is off",
+        "es": "Se resta a los logits de cada token que ya salió; 0 no hace nada",
+    },
+    "about_frequency_penalty": {
+        "en": "The same once for each time that it occurred; 0 is off",
+        "es": "Lo mismo, tantas veces como haya salido; 0 no hace nada",
+    },
+    "about_max_tokens": {"en": "The answer is cut after so many tokens", "es": "La respuesta se corta tras tantos tokens"},
+    "about_seed": {
+        "en": "Where chance begins: the same seed gives the same text again",
+        "es": "Donde empieza el azar: la misma semilla da otra vez el mismo texto",
+    },
+    "about_stop": {
+        "en": "The answer ends before this text (may stay empty)",
+        "es": "La respuesta acaba antes de este texto (puede faltar)",
+    },
+    "generate": {"en": "Generate", "es": "Generar"},
+    "generate_hint": {"en": "Answer the prompt under these settings", "es": "Responder a la pregunta con estos ajustes"},
+    "running": {"en": "Sample {n} of {all} …", "es": "Muestra {n} de {all} …"},
+    "sample": {"en": "sample {n}, seed {seed}", "es": "muestra {n}, semilla {seed}"},
+    "differ": {"en": "{different} different texts in {all} samples", "es": "{different} textos distintos en {all} muestras"},
+    "now_settings": {"en": "These settings: {settings}", "es": "Estos ajustes: {settings}"},
+    "earlier_settings": {"en": "The settings before: {settings}", "es": "Los ajustes anteriores: {settings}"},
+    "no_samples": {"en": "No samples yet.", "es": "Aún no hay muestras."},
 }

@@ -115,7 +115,7 @@ def test_twin_snapshot_and_languages(gauge):
     gauge.context_window.value = 256
     assert "256 tokens" in gauge._twin.value
     bundle = gauge._repr_mimebundle_()
-    assert bundle["text/plain"] == gauge.text and "<table>" in bundle["text/html"]
+    assert bundle["text/plain"] == gauge.text and "<td" in bundle["text/html"]
     spanish = lab.widgets.memory_gauge("mini-m", lang="es")
     text = shown(spanish) + spanish.text
     assert "necesita" in text and "pesos" in text and not any(word in text for word in ("needs", "weights", "Model\n"))
