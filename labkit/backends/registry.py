@@ -11,6 +11,7 @@ from typing import Any
 from .. import settings
 from ..errors import ModelNotFoundError, OptionError
 from ..zoo import catalog
+from ..zoo.quantization import quantize
 from .base import Model
 
 FORMS = 'Names: "mini-m" (shipped), "path/to/model.gguf", "ollama:llama3.2:1b", "openai:NAME@http://127.0.0.1:8000/v1".'
@@ -22,8 +23,9 @@ def load(name: str | Path, **options: Any) -> Model:
     Parameters
     ----------
     name : str or Path
-        A shipped model ("mini-m"), a GGUF file ("path/to/model.gguf"), a model of an Ollama server ("ollama:llama3.2:1b", or
-        "ollama:NAME@http://HOST:11434"), or one of any OpenAI-compatible server ("openai:NAME@http://HOST:8000/v1").
+        A shipped model ("mini-m"), or the same with fewer bits, made here the first time ("mini-m:Q4_K_M"); a GGUF file
+        ("path/to/model.gguf"); a model of an Ollama server ("ollama:llama3.2:1b", or "ollama:NAME@http://HOST:11434"); or one of any
+        OpenAI-compatible server ("openai:NAME@http://HOST:8000/v1").
     **options
         What the engine loads it with, such as ``context_window=2048``; see the engine's class.
 
@@ -64,6 +66,8 @@ def _load(text: str, options: dict[str, Any]) -> Model:
     _check(LlamaCppModel, options)
     if text in catalog.names():
         return LlamaCppModel(catalog.path(text), name=text, trusted=True, **options)
+    if colon and scheme in catalog.names():
+        return LlamaCppModel(quantize(scheme, rest), name=text, trusted=True, **options)
     path = Path(text).expanduser()
     if path.suffix.lower() == ".gguf" or path.exists():
         return LlamaCppModel(path, **options)
