@@ -22,6 +22,7 @@ from .pairs import Pair, pairs
 from .tokenizer import PAD
 
 PAIRS = 64  # in a batch
+GROUP = 16  # texts that are read at once
 TEMPERATURE = 0.05
 
 
@@ -91,10 +92,16 @@ class Trainer:
     def vectors(self, found: list[str]) -> Tensor:
         """Vectors of texts, cut where they are longer than the model reads: (number of texts, width)."""
         encoded = [e.ids[: self.config.context] for e in self.tokenizer.encode_batch(found)]
+        self.tokens += sum(map(len, encoded))
+        order = sorted(range(len(encoded)), key=lambda n: len(encoded[n]))  # texts of like length together: little is padded
+        groups = [order[start : start + GROUP] for start in range(0, len(order), GROUP)]
+        vectors = torch.cat([self._vectors([encoded[n] for n in group]) for group in groups])
+        return vectors[torch.tensor(order, device=self.device).argsort()]
+
+    def _vectors(self, encoded: list[list[int]]) -> Tensor:
         longest = max(map(len, encoded))
         ids = torch.tensor([e + [PAD] * (longest - len(e)) for e in encoded], device=self.device)
         there = torch.arange(longest, device=self.device)[None] < torch.tensor([len(e) for e in encoded], device=self.device)[:, None]
-        self.tokens += sum(map(len, encoded))
         vectors: Tensor = self.model(ids, there)
         return vectors
 

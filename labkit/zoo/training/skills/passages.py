@@ -14,9 +14,9 @@ from ..sample import Check, Draw, Sample
 from .entries import FRAMES, Ask, Entry, documents_for, from_document, from_frame, from_relation
 
 LONGEST = 2300  # characters of all passages together: about 700 tokens
-QUESTIONS = 4  # at most so many over one set of passages
+QUESTIONS = 6  # at most so many over one set of passages
 MISSING = 0.13  # share of questions that no passage answers
-GROWN = 0.5  # share of the training after which passages are as many and as long as they get
+GROWN = 1.0  # share of the training after which passages are as many and as long as they get
 
 
 def from_documents(draw: Draw) -> list[Sample]:
