@@ -1,13 +1,15 @@
 """mini-embed: what it learns from, that it learns, and that llama.cpp computes what PyTorch computes."""
 
+# ruff: noqa: E402
+
 from random import Random
 
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="PyTorch is absent: pip install 'labkit[train]'")
-pytest.importorskip("tokenizers", reason="tokenizers is absent: pip install 'labkit[train]'")
-pytest.importorskip("gguf", reason="gguf is absent: pip install 'labkit[train]'")
+from . import TRAINING, needs
+
+needs(*TRAINING)
 
 import torch
 

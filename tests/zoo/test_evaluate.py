@@ -1,8 +1,12 @@
 """How answers are judged, and how sure a figure is."""
 
+# ruff: noqa: E402
+
 import pytest
 
-pytest.importorskip("tokenizers", reason="tokenizers is absent: pip install 'labkit[train]'")
+from . import needs
+
+needs("tokenizers")
 
 from labkit.zoo.training.evaluate import score, wilson
 from labkit.zoo.training.sample import Check

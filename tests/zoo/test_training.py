@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-pytest.importorskip("torch", reason="PyTorch is absent: pip install 'labkit[train]'")
-pytest.importorskip("tokenizers", reason="tokenizers is absent: pip install 'labkit[train]'")
-pytest.importorskip("gguf", reason="gguf is absent: pip install 'labkit[train]'")
+from . import TRAINING, needs
+
+needs(*TRAINING)
 llama_cpp = pytest.importorskip("llama_cpp")
 
 import torch
