@@ -46,6 +46,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int)
     command.set_defaults(run=_chat)
 
+    command = commands.add_parser("grade", help="grade a folder of submissions, each in isolation")
+    command.add_argument("submissions", type=Path, help="one folder a student, or files like STUDENT_01.ipynb")
+    command.add_argument(
+        "--out", type=Path, default=Path("grades.csv"), help="beside it come NAME.json and NAME.feedback/ (default: %(default)s)"
+    )
+    command.add_argument("--solutions", type=Path, help="default: ./solutions")
+    command.add_argument("--lang", choices=("en", "es"), default="en", help="of the overview and the feedback's frame")
+    command.add_argument("--model", default="mini-m", help="the model that the exercises use")
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--jobs", type=int, default=2, help="at once (default: %(default)s)")
+    command.add_argument("--seconds", type=float, default=120, help="for one submission (default: %(default)s)")
+    command.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask scheduler, to grade on its workers")
+    command.add_argument(
+        "--isolation", choices=("auto", "namespaces", "user", "process"), default="auto", help="default: the strongest there is"
+    )
+    command.add_argument("--container", default="", metavar="COMMAND", help='such as: "docker run --rm -i --network none IMAGE"')
+    command.set_defaults(run=_grade)
+
     command = commands.add_parser("exercises", help="make the exercises from solutions/, or try every answer whose points are known")
     command.add_argument("action", choices=("build", "verify"))
     command.add_argument("only", nargs="*", metavar="NN", help="verify these alone")
@@ -118,6 +136,29 @@ def _chat(options: argparse.Namespace) -> None:
         for chunk in model.stream(prompt, temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed):
             print(chunk.text, end="", flush=True)
     print()
+
+
+def _grade(options: argparse.Namespace) -> None:
+    from .grading.report import write
+    from .grading.run import grade_all
+    from .grading.texts import ISOLATION
+
+    results = grade_all(
+        options.submissions,
+        options.out,
+        options.solutions,
+        options.jobs,
+        options.scheduler,
+        partial(print, flush=True),
+        params={"model": options.model, "seed": options.seed},
+        limits={"seconds": options.seconds},
+        isolation=options.isolation,
+        container=options.container,
+    )
+    written = write(results, options.out, options.lang)
+    for way in sorted({str(result.get("isolation")) for result in results} & set(ISOLATION)):
+        print(ISOLATION[way][options.lang])
+    print(f"{options.out}, {written[1]}, {written[-1]}")
 
 
 def _exercises(options: argparse.Namespace) -> int:

@@ -78,3 +78,93 @@ WORDS = {
 }
 
 STUB = {"en": "# YOUR CODE HERE", "es": "# TU CÓDIGO AQUÍ"}
+
+# What each way of running a submission keeps apart, and what not, in plain words.
+ISOLATION = {
+    "namespaces": {
+        "en": "Each submission ran as a user of its own, in a file system that holds Python, its packages, the shipped models and an empty "
+        "folder, without network, with limits on time, memory, processes, output and disk. Not kept apart: the kernel and the processor "
+        "(a fault in the kernel would let it out).",
+        "es": "Cada entrega se ejecutó como un usuario propio, en un sistema de archivos con Python, sus paquetes, los modelos incluidos y "
+        "una carpeta vacía, sin red y con límites de tiempo, memoria, procesos, salida y disco. No quedan aparte el núcleo del sistema ni "
+        "el procesador (un fallo del núcleo la dejaría salir).",
+    },
+    "user": {
+        "en": "Each submission ran as a user of its own with limits on time, memory, processes and output. NOT kept apart: files that "
+        "every user may read, and the network. Python's own ways to them are refused, but code that goes around Python can use them. Use "
+        "--container for submissions that you do not trust.",
+        "es": "Cada entrega se ejecutó como un usuario propio con límites de tiempo, memoria, procesos y salida. NO quedan aparte los "
+        "archivos que cualquier usuario puede leer ni la red. Se rechazan los caminos de Python hacia ellos, pero un código que rodee "
+        "Python puede usarlos. Con entregas que no sean de confianza, usa --container.",
+    },
+    "process": {
+        "en": "Each submission ran in a process and folder of its own with limits on time, memory and output. NOT kept apart: your files, "
+        "your other programs and the network. Python's own ways to them are refused, but code that goes around Python (ctypes) can use "
+        "them. Use Linux, or --container, for submissions that you do not trust.",
+        "es": "Cada entrega se ejecutó en un proceso y una carpeta propios con límites de tiempo, memoria y salida. NO quedan aparte tus "
+        "archivos, tus otros programas ni la red. Se rechazan los caminos de Python hacia ellos, pero un código que rodee Python (ctypes) "
+        "puede usarlos. Con entregas que no sean de confianza, usa Linux o --container.",
+    },
+}
+
+# What was found in a submission, by key; see submission.Prepared.
+NOTES = {
+    "other_tests": {
+        "en": "made from another version of the exercise",
+        "es": "hecho con otra versión del ejercicio",
+    },
+    "locked_changed": {"en": "a locked cell was changed; it was restored", "es": "se cambió una celda bloqueada; se ha restaurado"},
+    "answer_missing": {"en": "an answer cell is missing", "es": "falta una celda de respuesta"},
+    "answer_twice": {"en": "a cell is there twice; the first counts", "es": "una celda está dos veces; cuenta la primera"},
+    "unknown_id": {
+        "en": "a cell has a name that the exercise does not know",
+        "es": "una celda tiene un nombre que el ejercicio no conoce",
+    },
+    "kind_changed": {"en": "a cell is of another kind than in the exercise", "es": "una celda es de otro tipo que en el ejercicio"},
+    "judge_failed": {"en": "could not be graded; look at it yourself", "es": "no se pudo calificar; míralo tú"},
+    "no_exercise": {"en": "belongs to no exercise that is known here", "es": "no corresponde a ningún ejercicio conocido"},
+    "duplicate": {"en": "handed in twice; the newest file counts", "es": "entregado dos veces; cuenta el archivo más reciente"},
+}
+
+REPORT = {
+    "en": {
+        "feedback": "Feedback for {student}",
+        "overview": "Class overview",
+        "points": "points",
+        "exercise": "exercise",
+        "task": "task",
+        "students": "students",
+        "median": "median (%)",
+        "lowest": "lowest (%)",
+        "highest": "highest (%)",
+        "mistakes": "The commonest mistakes",
+        "share": "submissions with this mistake",
+        "to_look_at": "To look at yourself",
+        "none": "none",
+        "right": "All right.",
+        "errors": "Cells that stopped with an error",
+        "output": "What the cells printed (the beginning)",
+        "how": "How the submissions were kept apart",
+        "notes": "notes",
+    },
+    "es": {
+        "feedback": "Comentarios para {student}",
+        "overview": "Resumen de la clase",
+        "points": "puntos",
+        "exercise": "ejercicio",
+        "task": "tarea",
+        "students": "estudiantes",
+        "median": "mediana (%)",
+        "lowest": "mínimo (%)",
+        "highest": "máximo (%)",
+        "mistakes": "Los errores más frecuentes",
+        "share": "entregas con este error",
+        "to_look_at": "Para mirar en persona",
+        "none": "ninguno",
+        "right": "Todo bien.",
+        "errors": "Celdas que se detuvieron con un error",
+        "output": "Lo que imprimieron las celdas (el principio)",
+        "how": "Cómo se aislaron las entregas",
+        "notes": "notas",
+    },
+}

@@ -1,0 +1,142 @@
+"""Grading a folder: one process a submission, resumable, the same grades however it is run, and reports that nobody can inject into."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from labkit.errors import ExerciseError, MissingDependencyError
+from labkit.grading import report
+from labkit.grading.run import grade_all, handed_in, journal
+
+from .attacks import blank_book, small_source
+
+NASTY = "=cmd()<script>alert(1)</script>"
+RIGHT = "def memory_needed(p, b, k, c):\n    import sys\n    print('noise', file=sys.stderr)\n    return p * b / 8 + k * c\n"
+HALF = "def memory_needed(p, b, k, c):\n    return p * b / 8\n"
+LOUD = "print('<img src=x onerror=alert(1)>\\x1b[31m')\ndef memory_needed(*a):\n    raise ValueError('<script>alert(2)</script>')\n"
+
+
+def book(code: str) -> str:
+    made = blank_book()
+    for cell in made["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "answer-01-2":
+            cell["source"] = code
+    return json.dumps(made)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """A folder of solutions with the small exercise, and one of submissions."""
+    base = tmp_path_factory.mktemp("class")
+    source = base / "solutions/en/01_first_query.ipynb"
+    source.parent.mkdir(parents=True)
+    source.write_text(small_source(), encoding="utf-8")
+    for student, code in {"ana": RIGHT, "ben": HALF, NASTY.replace("/", "_"): LOUD}.items():
+        path = base / "in" / student / "01_first_query.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(book(code), encoding="utf-8")
+    (base / "in" / "eve_01.ipynb").write_text("no notebook", encoding="utf-8")
+    (base / "in" / "ana" / "link.ipynb").symlink_to(source)
+    return base
+
+
+def grades(results):
+    return {result["student"]: sum(task["points"] for task in result["tasks"]) for result in results}
+
+
+@pytest.fixture(scope="module")
+def graded(ground):
+    return grade_all(ground / "in", ground / "out/grades.csv", ground / "solutions")
+
+
+def test_grades_are_what_the_answers_deserve(graded):
+    assert grades(graded) == {"ana": 3, "ben": 1, NASTY.replace("/", "_"): 0, "eve": 0}
+
+
+def test_a_finished_run_is_not_done_again_and_a_torn_line_is(ground, graded):
+    path, said = ground / "out/grades.journal", []
+    lines = [line for line in path.read_text().splitlines() if line]
+    path.write_text("\n".join([*lines[:2], lines[2][:-40]]))
+    again = grade_all(ground / "in", ground / "out/grades.csv", ground / "solutions", say=said.append)
+    assert said[0].endswith("2 of them graded before") and grades(again) == grades(graded)
+
+
+def test_a_changed_submission_or_test_is_graded_again(ground, graded):
+    source = ground / "solutions/en/01_first_query.ipynb"
+    before = source.read_text(encoding="utf-8")
+    source.write_text(before.replace("500_000_000", "500_000_001"), encoding="utf-8")
+    try:
+        said = []
+        again = grade_all(ground / "in", ground / "out/grades.csv", ground / "solutions", say=said.append)
+    finally:
+        source.write_text(before, encoding="utf-8")
+    assert said[0].endswith(" 0 of them graded before") and grades(again) == grades(graded)
+
+
+def test_reports_escape_what_students_wrote(ground, graded):
+    written = report.write(graded, ground / "out/grades.csv", "es")
+    rows = list(csv.reader(io.StringIO((ground / "out/grades.csv").read_text(encoding="utf-8"))))
+    assert len(rows) == 5 and rows[0][:3] == ["student", "exercise", "points"]
+    assert all(not cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+    for path in written:
+        if path.suffix == ".html":
+            text = path.read_text(encoding="utf-8")
+            assert "<script>" not in text and "<img src=x" not in text and "\x1b" not in text
+            assert "500000000" not in text, "the input of a hidden test"
+    assert len(json.loads((ground / "out/grades.json").read_text(encoding="utf-8"))) == 4
+
+
+def test_mistakes_are_counted_once_for_each_submission(graded):
+    found = report.mistakes(graded)
+    assert found and all(1 <= count <= len(graded) for *_, count in found)
+    assert report.mistakes_figure(graded).png.startswith(b"\x89PNG")
+
+
+def test_files_that_are_no_notebooks_are_in_the_list(ground):
+    handed = {one.student: one for one in handed_in(ground / "in")}
+    assert handed["eve"].note == "judge_failed" and "link" not in str([one.path for one in handed.values()])
+
+
+def test_an_empty_folder_is_an_error(tmp_path, ground):
+    with pytest.raises(ExerciseError, match="no notebook"):
+        grade_all(tmp_path, tmp_path / "x.csv", ground / "solutions")
+
+
+def test_a_killed_run_goes_on_where_it_was(ground, graded, tmp_path):
+    out = tmp_path / "killed.csv"
+    command = [sys.executable, "-m", "labkit.cli", "grade", str(ground / "in"), "--out", str(out), "--jobs", "1"]
+    process = subprocess.Popen([*command, "--solutions", str(ground / "solutions")], stdout=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 200
+    while len(journal(out.with_suffix(".journal"))) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert grades(grade_all(ground / "in", out, ground / "solutions")) == grades(graded)
+
+
+def test_dask_workers_give_the_same_grades(ground, graded, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+        results = grade_all(ground / "in", tmp_path / "dask.csv", ground / "solutions", scheduler=cluster.scheduler_address)
+    assert grades(results) == grades(graded)
+
+
+def test_without_a_scheduler_the_error_says_how_to_start_one(ground, tmp_path):
+    with pytest.raises((ExerciseError, MissingDependencyError), match="dask"):
+        grade_all(ground / "in", tmp_path / "x.csv", ground / "solutions", scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_container_command_comes_before_the_judge(ground, graded, tmp_path):
+    """`env -i` stands for a container here: it starts the judge with nothing of ours around it."""
+    folder = os.path.dirname(sys.executable)
+    results = grade_all(ground / "in", tmp_path / "c.csv", ground / "solutions", container=f"env -i PATH={folder}:/usr/bin:/bin")
+    assert grades(results) == grades(graded)
