@@ -27,6 +27,7 @@ _HOME = {
     "load": "backends.registry",
     "models": "backends.listing",
     "next_tokens": "sampling",
+    "reproduce": "experiments",
     "scorers": "experiments",
     "sweep": "experiments",
 }
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .chat import Reply as Reply
     from .errors import LabError as LabError
     from .experiments import compare as compare
+    from .experiments import reproduce as reproduce
     from .experiments import scorers as scorers
     from .experiments import sweep as sweep
     from .grading.check import check as check

@@ -14,7 +14,7 @@ from ..backends.base import ModelInfo
 from ..chat import Options, Reply
 from ..display import Figure, bytes_text, escape, table_html
 from ..errors import LabError, OptionError
-from ..measure import Difference, Interval, bootstrap, paired_difference
+from ..measure import Difference, Interval, bootstrap, paired_difference, share
 from . import plots
 from .fair import fairness
 from .rows import NUMBERS, UNITS
@@ -108,9 +108,17 @@ class Comparison:
         return table.reindex(columns=self.models)
 
     def interval(self, model: str, figure: str | None = None, level: float = LEVEL) -> Interval | None:
-        """Where the mean of a figure probably is, by bootstrap over the units; None for fewer than two."""
+        """Where the mean of a figure probably is; None for fewer than two units.
+
+        By bootstrap over the units. Where each of them is wholly right or wholly wrong, by Wilson's formula for a share: from ten right
+        answers out of ten the bootstrap would conclude that there can be no wrong one.
+        """
         values = self.units(figure)[model].dropna()
-        return bootstrap(values, level=level, resamples=RESAMPLES) if len(values) > 1 else None
+        if len(values) < 2:
+            return None
+        if set(values) <= {0.0, 1.0}:
+            return share(float(values.sum()), len(values), level=level)
+        return bootstrap(values, level=level, resamples=RESAMPLES)
 
     def summary(self) -> pd.DataFrame:
         """One row for each model: means of the scores with their 95 % intervals, medians of times and lengths, memory and size.

@@ -169,6 +169,8 @@ def test_verdict_needs_a_difference_that_the_data_show():
     assert table.loc[("one", "better"), "verdict"] == "better is higher than one" and table.loc[("one", "better"), "clear"]
     assert table.loc[("one", "better"), "low"] < -2 + 0.5 < table.loc[("one", "better"), "high"] + 1
     assert found.differences().attrs["pairs"] == 3
+    perfect = simulated({"one": [1.0] * 10}).interval("one")
+    assert perfect.low < 0.8 and perfect.high == 1, "ten right answers do not prove that there is no wrong one"
     alone = simulated({"one": [1.0], "two": [0.0]}).differences()
     assert "no clear difference" in alone["verdict"].item() and not alone["clear"].item()
 
