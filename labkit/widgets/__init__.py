@@ -7,6 +7,7 @@
 from ._chat import chat
 from ._gauge import memory_gauge
 from ._lens import token_lens
+from ._microscope import microscope
 from ._playground import playground
 
-__all__ = ["chat", "memory_gauge", "playground", "token_lens"]
+__all__ = ["chat", "memory_gauge", "microscope", "playground", "token_lens"]

@@ -120,9 +120,7 @@ class Chat(Panel):
         self.again_button = self._button("again", self.again)
         self.edit_button = self._button("edit", self.edit)
         self.clear_button = self._button("clear", self.clear)
-        self.sent_button = ipw.ToggleButton(description=self._t("show_sent"), tooltip=self._t("sent_hint"), layout={"width": "auto"})
-        self.sent_button.observe(self._show_sent, "value")
-        self._sent = ipw.HTML(layout={"display": "none", "width": "98%"})
+        self.sent_button, self._sent, self._show_sent = self._folded("sent", self._what_was_sent)
         buttons = self._row(self.ask_button, self.stop_button, self.again_button, self.edit_button, self.clear_button)
         self._build(
             (
@@ -233,15 +231,10 @@ class Chat(Panel):
         self.history.value = "".join(turn_html(you, turn) for turn in turns[:-1])
         self.current.value = turn_html(you, turns[-1]) if turns else f"<div class='lk-note'>{escape(self._t('no_turns'))}</div>"
 
-    def _show_sent(self, _: Any = None) -> None:
-        shown = bool(self.sent_button.value)
-        self.sent_button.description = self._t("hide_sent" if shown else "show_sent")
-        self._sent.layout.display = None if shown else "none"
-        self._sent.value = f"<div class='lk-what' tabindex='0'>{self._what_was_sent()}</div>" if shown else ""
-
     def _what_was_sent(self) -> str:
         replies = [turn.reply for turn in self.conversation.turns if turn.reply]
-        return sent_html(replies[-1].sent) if replies else escape(self._t("nothing_sent"))
+        sent = sent_html(replies[-1].sent) if replies else escape(self._t("nothing_sent"))
+        return f"<div class='lk-what' tabindex='0'>{sent}</div>"
 
     @property
     def text(self) -> str:

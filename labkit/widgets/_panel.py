@@ -53,10 +53,9 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         self._class = f"labkit-panel-{next(_COUNT)}"
         self.status = ipw.HTML()
         self.stop_button = self._button("stop", self._stop_pressed, disabled=True)
-        self.twin_button = ipw.ToggleButton(description=self._t("show_text"), tooltip=self._t("text_hint"), layout={"width": "auto"})
-        self.twin_button.observe(self._show_twin, "value")
-        self._twin = ipw.HTML(layout={"display": "none"})
         super().__init__()
+        twin = self._folded("text", lambda: f"<pre class='lk-twin' tabindex='0'>{escape(self.text)}</pre>")
+        self.twin_button, self._twin, self._show_twin = twin
         self.add_class("labkit-panel").add_class(self._class)
         _interrupt.watch(self)
 
@@ -84,6 +83,19 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         button = ipw.Button(description=self._t(key), tooltip=self._t(f"{key}_hint"), layout={"width": "auto"}, **more)
         button.on_click(lambda _: pressed())
         return button
+
+    def _folded(self, key: str, content: Callable[[], str]) -> tuple[Any, Any, Callable[..., None]]:
+        """A button that shows and hides something, its area, and what brings it up to date while it is shown."""
+        button = ipw.ToggleButton(description=self._t(f"show_{key}"), tooltip=self._t(f"{key}_hint"), layout={"width": "auto"})
+        area = ipw.HTML(layout={"display": "none", "width": "98%"})
+
+        def update(_: Any = None) -> None:
+            button.description = self._t(f"hide_{key}" if button.value else f"show_{key}")
+            area.layout.display = None if button.value else "none"
+            area.value = content() if button.value else ""
+
+        button.observe(update, "value")
+        return button, area, update
 
     def _build(self, parts: Iterable[Any]) -> None:
         """Put the parts below each other, and the shared ones at the end; the order is that of the Tab key."""
@@ -183,12 +195,6 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         return not self.busy
 
     # -- twin and snapshot ------------------------------------------------------------------------------------------------------
-
-    def _show_twin(self, _: Any = None) -> None:
-        shown = bool(self.twin_button.value)
-        self.twin_button.description = self._t("hide_text" if shown else "show_text")
-        self._twin.layout.display = None if shown else "none"
-        self._twin.value = f"<pre class='lk-twin' tabindex='0'>{escape(self.text)}</pre>" if shown else ""
 
     def _changed(self) -> None:
         """What is shown has changed: the twin, and the snapshot in the saved notebook, follow."""

@@ -42,8 +42,19 @@ SHARED = """
 .PANEL .lk-part-2{background:repeating-linear-gradient(90deg,var(--jp-content-font-color2,currentColor) 0 2px,transparent 2px 5px)}
 .PANEL .lk-about{flex:1 1 18em;color:var(--jp-ui-font-color1,inherit);font-size:90%;line-height:1.3}
 .PANEL .lk-sample{flex:1 1 15em;min-width:0;padding:0 .6em .4em 0}
+.PANEL .lk-turn .lk-track{max-width:30em}
+HIGHLIGHT
 .PANEL button:focus-visible,.PANEL input:focus-visible,.PANEL textarea:focus-visible,.PANEL select:focus-visible,
  .PANEL [tabindex]:focus-visible
  {outline:2px solid var(--jp-brand-color1,currentColor);outline-offset:1px}
 .jp-OutputArea-child:has(.PANEL) + .jp-OutputArea-child .labkit-snapshot{display:none}
 """
+
+# Pointing at a sentence, or tabbing to it, frames the passages that it cites.
+_FRAME = "{outline:2px solid var(--jp-brand-color1,currentColor);outline-offset:2px}"
+SHARED = SHARED.replace(
+    "HIGHLIGHT",
+    "\n".join(
+        f".PANEL:has(.lk-cites-{n}:hover) .lk-passage-{n},.PANEL:has(.lk-cites-{n}:focus) .lk-passage-{n}{_FRAME}" for n in range(1, 11)
+    ),
+)
