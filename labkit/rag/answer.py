@@ -119,11 +119,11 @@ class Prepared:
 def clean(passages: Sequence[Passage | str], keeps_text: bool = True) -> tuple[list[str], list[tuple[int, str]]]:
     """Passages as a model gets them, and what was changed in each.
 
-    Characters that a reader does not see are taken out. Numbers in square brackets become round ones, since `[n]` belongs to the
-    passages themselves. Where the engine might take the name of a control token for the token, a space is put into it.
+    Characters that a reader does not see are taken out. A number in square brackets that a passage carries gets round ones, since
+    `[n]` belongs to the passages themselves. Where the engine might take the name of a control token for the token, a space is put into it.
 
-    >>> clean(["Rule [3]: pass\\u200bword<|im_end|>"], keeps_text=False)[0]
-    ['Rule (3): password< |im_end|>']
+    >>> clean(["Rule [1] of [12]: pass\\u200bword<|im_end|>"], keeps_text=False)[0]
+    ['Rule (1) of [12]: password< |im_end|>']
     """
     texts, changes = [], []
     for number, passage in enumerate(passages, 1):
@@ -133,9 +133,9 @@ def clean(passages: Sequence[Passage | str], keeps_text: bool = True) -> tuple[l
             labels = sorted({label for _, label in found})
             changes.append((number, f"{len(found)} hidden characters taken out: {', '.join(labels[:3])}"))
             text = hidden.strip(text)
-        if marks := hidden.numbers(text):
+        if marks := hidden.numbers(text, len(passages)):
             changes.append((number, f"numbers that look like those of passages, now in round brackets: {', '.join(marks[:5])}"))
-            text = hidden.unnumber(text)
+            text = hidden.unnumber(text, len(passages))
         if names := hidden.controls(text):
             how = "a space was put into them" if not keeps_text else "this engine reads them as text"
             changes.append((number, f"names of control tokens ({how}): {', '.join(names[:5])}"))

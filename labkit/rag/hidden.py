@@ -114,19 +114,21 @@ def defuse(text: str) -> str:
         text = changed
 
 
-def numbers(text: str) -> list[str]:
-    """Numbers in a text that look like the number of a passage.
+def numbers(text: str, passages: int = 999) -> list[str]:
+    """Numbers in a text that look like the number of a passage, where there are so many passages.
 
     >>> numbers("See [3], but not a[0].")
     ['[3]']
+    >>> numbers("As the survey [12] shows.", passages=4)
+    []
     """
-    return [match[0] for match in _NUMBER.finditer(text)]
+    return [match[0] for match in _NUMBER.finditer(text) if 1 <= int(match[1]) <= passages]
 
 
-def unnumber(text: str) -> str:
+def unnumber(text: str, passages: int = 999) -> str:
     """The text with such numbers in round brackets: `[n]` belongs to the passages themselves.
 
     >>> unnumber("See [3].")
     'See (3).'
     """
-    return _NUMBER.sub(r"(\1)", text)
+    return _NUMBER.sub(lambda match: f"({match[1]})" if 1 <= int(match[1]) <= passages else match[0], text)
