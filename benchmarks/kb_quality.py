@@ -1,0 +1,80 @@
+"""How good are answers over the course's own documents? ``python -m benchmarks.kb_quality``
+
+The 60 questions of each language (`data/questions`), 45 of which the documents answer: recall@1 and recall@4 by words (BM25), by
+vectors and by both; and what a model makes of the passages: right, cites the passage that says it, abstains where nothing says it.
+Without the documents, the same model shows what it makes up. Shares come with n and Wilson's 95 % interval.
+
+    python -m benchmarks.kb_quality                                   the shipped models, in this process
+    python -m benchmarks.kb_quality --search                          without a chat model: the search alone
+    python -m benchmarks.kb_quality --ollama                          the shipped models again, on a running Ollama
+    python -m benchmarks.kb_quality --model ollama:llama3.2:3b        another reader, the same search
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import labkit as lab
+from labkit.rag import KnowledgeBase, evaluate
+from labkit.zoo import catalog
+
+DATA = Path(__file__).parents[1] / "data"
+MEASURES = ("recall@1", "recall@4", "right", "cited", "supported", "abstained", "abstained wrongly")
+
+
+def measure(kb: KnowledgeBase, lang: str, model: Any, how: str, context: bool, verbose: bool) -> None:
+    """Print one line of figures, and with `verbose` each answer that was not right."""
+    rows = evaluate.each(kb, DATA / "questions" / f"{lang}.jsonl", model, how=how, context=context, lang=lang)
+    figures = evaluate.summary(rows)
+    wanted = [name for name in MEASURES if name in figures.index and (context or not name.startswith(("recall", "cited", "supported")))]
+    shown = [f"{name} {_share(figures.loc[name])}" for name in wanted]
+    print(f"{lang}  {how if context else 'none':8}", " · ".join(shown), flush=True)
+    if verbose and model is not None:
+        for row in rows.itertuples():
+            if (row.answerable and not row.right) or (not row.answerable and not row.abstained):
+                print(f"      {row.id} {row.question} → {row.text!r} (rank {row.rank:g}) {row.error}")
+
+
+def _share(line: Any) -> str:
+    return f"{line['value']:.2f} [{line['low']:.2f}, {line['high']:.2f}] n={line['n']:.0f}"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line, or `words` instead of it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kb_quality", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    chat = [name for name in ("mini-l", "mini-m", "mini-s") if name in catalog.names()]
+    parser.add_argument("--model", default=chat[0], help="what answers; any name that lab.load takes")
+    parser.add_argument(
+        "--embedder", default="mini-embed" if "mini-embed" in catalog.names() else "", help="what embeds; empty: words alone"
+    )
+    parser.add_argument("--search", action="store_true", help="judge the search alone")
+    parser.add_argument("--ollama", action="store_true", help="put the shipped models into a running Ollama and ask them there")
+    parser.add_argument("--how", nargs="+", default=["lexical", "vector", "hybrid"], choices=("lexical", "vector", "hybrid"))
+    parser.add_argument("--size", type=int, default=100, help="tokens of a passage")
+    parser.add_argument("--verbose", action="store_true", help="print each answer that was not right")
+    options = parser.parse_args(words)
+    if options.ollama:
+        server = lab.OllamaServer()
+        for name in filter(None, (options.model, options.embedder)):
+            server.create(name, from_=catalog.path(name))
+        options.model = f"ollama:{options.model}"
+        options.embedder = options.embedder and f"ollama:{options.embedder}"
+    model = None if options.search else lab.load(options.model)
+    print(f"{model or 'search alone'}; embedder {options.embedder or 'none: words alone'}; passages of at most {options.size} tokens")
+    for lang in ("en", "es"):
+        with KnowledgeBase.from_folder(DATA / lang, options.embedder or None, fields=["text"], size=options.size) as kb:
+            print(f"{lang}  {len(kb)} passages of {len(kb.documents)} documents")
+            for how in options.how:
+                if options.embedder or how == "lexical":
+                    measure(kb, lang, model, how, True, options.verbose)
+            if model is not None:
+                measure(kb, lang, model, options.how[0] if options.embedder else "lexical", False, options.verbose)
+
+
+if __name__ == "__main__":
+    main()
