@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import display
 from ..backends.base import ModelInfo
 from ..chat import Options, Reply
-from ..display import Figure, bytes_text, escape, table_html
+from ..display import PLAIN, Figure, bytes_text, escape, table_html
 from ..errors import LabError, OptionError
 from ..measure import Difference, Interval, bootstrap, paired_difference, share
 from . import plots
@@ -128,7 +129,6 @@ class Comparison:
         DataFrame
             Indexed by model; 'n' answers, 'errors' of them; memory and size in bytes.
         """
-        import pandas as pd
 
         rows = []
         for label, entrant in self.entrants.items():
@@ -144,7 +144,7 @@ class Comparison:
             one |= {"memory": entrant.memory, "memory_source": entrant.memory_source}
             one |= {"size": info.size if info else None, "quantization": info.quantization if info else "", "engine": entrant.engine}
             rows.append(one)
-        return pd.DataFrame(rows).set_index("model")
+        return display.frame(rows).set_index("model")
 
     def differences(self, figure: str | None = None, level: float = LEVEL) -> pd.DataFrame:
         """Whether the models differ in a figure, pair by pair, prompt by prompt (paired bootstrap of the mean difference).
@@ -162,12 +162,11 @@ class Comparison:
             'first', 'second', 'difference' (first less second), 'low', 'high', 'n' (prompts, or repeats of a single one), 'clear' and
             'verdict'.
         """
-        import pandas as pd
 
         name, table = self._figure(figure), self.units(figure)
         pairs = list(combinations(self.models, 2))
         rows = [self._pair(table, one, other, 1 - (1 - level) / len(pairs)) for one, other in pairs]
-        out = pd.DataFrame(rows, columns=["first", "second", "difference", "low", "high", "n", "clear", "verdict"])
+        out = display.frame(rows, columns=["first", "second", "difference", "low", "high", "n", "clear", "verdict"])
         out.attrs = {"figure": name, "unit": table.index.name, "level": level, "pairs": len(pairs)}
         return out
 
@@ -252,7 +251,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         small = "".join(f"<div>{escape(line)}</div>" for line in self._lines())
-        return table_html(*self._table()) + f'<div style="font-size:90%">{small}</div>'
+        return table_html(*self._table()) + f'<div class="{PLAIN}" style="font-size:90%">{small}</div>'
 
 
 def _verdict(one: str, other: str, found: Difference) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import display
 from ..backends.base import Model, Prompt
 from ..backends.registry import load
 from ..chat import Message, Options, Reply, as_messages
-from ..display import escape, table_html
+from ..display import PLAIN, escape, table_html
 from ..errors import LabError
 from .metrics import words
 from .rows import check_counts, seeded
@@ -92,7 +93,10 @@ class Reproduction:
 
     def _repr_html_(self) -> str:
         columns, rows = self._table()
-        return table_html(columns, rows, f"{self.model}, seed {self.seed}") + f"<div style='white-space:pre-wrap'>{escape(self.text)}</div>"
+        return (
+            table_html(columns, rows, f"{self.model}, seed {self.seed}")
+            + f"<div class='{PLAIN}' style='white-space:pre-wrap'>{escape(self.text)}</div>"
+        )
 
 
 def reproduce(
@@ -130,7 +134,6 @@ def reproduce(
     LabError
         When the first answer fails; a later one that fails is a row with an 'error'.
     """
-    import pandas as pd
 
     check_counts(n=n)
     messages = as_messages(prompt, system)
@@ -143,7 +146,7 @@ def reproduce(
     finally:
         if owned:
             llm.close()
-    return Reproduction(pd.DataFrame(rows), first.text, llm.name, seed)
+    return Reproduction(display.frame(rows), first.text, llm.name, seed)
 
 
 def _asked(model: Model, messages: tuple[Message, ...], options: Options, n: int) -> list[tuple[str, list[Reply | LabError]]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from .. import display
 from ..chat import MAX_SEED, Message, Options, Reply, as_messages
 from ..errors import LabError, OptionError
 from . import scorers as _scorers
@@ -131,7 +132,7 @@ def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a pandas frame; what an engine did not tell is NaN."""
     import pandas as pd
 
-    out = pd.DataFrame(list(rows))
+    out = display.frame(list(rows))
     for name in NUMBERS:
         if name in out:
             out[name] = pd.to_numeric(out[name]).astype(float)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import display
 from ..backends.base import Model
 from ..chat import Options
-from ..display import Figure, escape
+from ..display import PLAIN, Figure, escape
 from ..errors import OptionError
 from ..measure import Interval, bootstrap
 from . import metrics, plots
@@ -74,9 +75,8 @@ class Sweep:
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        import pandas as pd
 
-        return pd.DataFrame([self._combination(point, part) for point, part in self._parts()])
+        return display.frame([self._combination(point, part) for point, part in self._parts()])
 
     def _parts(self) -> list[tuple[dict[str, Any], pd.DataFrame]]:
         names = list(self.settings)
@@ -151,9 +151,8 @@ class Sweep:
         if figure in table:
             return table
         means = [{**point, figure: part[figure].mean()} for point, part in self._parts()]
-        import pandas as pd
 
-        return pd.DataFrame(means)
+        return display.frame(means)
 
     def texts(self, n: int = 1) -> pd.DataFrame:
         """The first n answers of each combination, side by side with its settings."""
@@ -180,7 +179,8 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         small = "".join(f"<div>{escape(line)}</div>" for line in self._lines())
-        return str(self._shown().to_html(index=False, border=0, na_rep="")) + f'<div style="font-size:90%">{small}</div>'
+        table = self._shown().to_html(index=False, border=0, na_rep="")
+        return f'<div class="{PLAIN}">{table}<div style="font-size:90%">{small}</div></div>'
 
 
 def _label(value: Any) -> str:

@@ -11,6 +11,7 @@ from itertools import combinations
 from random import Random
 from typing import TYPE_CHECKING
 
+from .. import display
 from ..errors import OptionError
 from ..measure import Interval, share
 
@@ -83,7 +84,6 @@ def tally(pairs: Sequence[Pair], votes: Mapping[int, str] | Iterable[str | None]
         'first', 'second', 'wins' of the first, 'losses', 'ties', 'share' of wins where there was no tie, its interval 'low' to 'high'
         (Wilson), 'clear' (the interval leaves out one half) and 'verdict'.
     """
-    import pandas as pd
 
     given = dict(votes) if isinstance(votes, Mapping) else dict(enumerate(votes))
     counts: dict[tuple[str, str], list[int]] = {}
@@ -97,7 +97,7 @@ def tally(pairs: Sequence[Pair], votes: Mapping[int, str] | Iterable[str | None]
         winner = {"left": left, "right": right}.get(vote)
         counts.setdefault((first, second), [0, 0, 0])[2 if winner is None else int(winner == second)] += 1
     rows = [_row(models, found, 1 - (1 - level) / len(counts)) for models, found in sorted(counts.items())]
-    return pd.DataFrame(rows, columns=["first", "second", "wins", "losses", "ties", "share", "low", "high", "clear", "verdict"])
+    return display.frame(rows, columns=["first", "second", "wins", "losses", "ties", "share", "low", "high", "clear", "verdict"])
 
 
 def _row(models: tuple[str, str], counts: Sequence[int], level: float) -> dict[str, object]:

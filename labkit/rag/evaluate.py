@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import display
 from ..backends.base import Model
 from ..backends.registry import load
 from ..errors import LabError, OptionError
@@ -159,7 +160,6 @@ def each(
         precision@k, reciprocal_rank, ndcg@k, seconds (of the search); text, right, cited, supported, abstained, error where a model was
         asked. What does not apply to a question is NaN.
     """
-    import pandas as pd
 
     asked = read(questions)
     passages = kb.passages
@@ -184,7 +184,7 @@ def each(
             if opened is not model:
                 opened.close()
         rows = [row | more for row, more in zip(rows, said, strict=True)]
-    return pd.DataFrame(rows)
+    return display.frame(rows)
 
 
 def _ranked(hits: Hits, holders: set[int], k: int, seconds: float) -> dict[str, Any]:
@@ -279,7 +279,6 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         Index 'measure'; columns value, low, high, n, of (which questions were counted). Intervals of shares are Wilson's, those of
         other means come from the bootstrap.
     """
-    import pandas as pd
 
     found: dict[str, tuple[str, pd.Series[float]]] = {}
     there = rows[rows["answerable"]]
@@ -298,7 +297,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
             continue
         interval = share(sum(values), len(values)) if set(values) <= {0.0, 1.0} else bootstrap(values)
         lines.append((name, sum(values) / len(values), interval.low, interval.high, len(values), which))
-    return pd.DataFrame(lines, columns=["measure", "value", "low", "high", "n", "of"]).set_index("measure")
+    return display.frame(lines, columns=["measure", "value", "low", "high", "n", "of"]).set_index("measure")
 
 
 def run(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import display
 from ..errors import OptionError
 from . import hidden, words
 from .chunks import Passage
@@ -95,9 +96,8 @@ class Hits(list[Hit]):
 
     def frame(self) -> pd.DataFrame:
         """The hits as a pandas frame."""
-        import pandas as pd
 
-        return pd.DataFrame([hit.row() for hit in self])
+        return display.frame([hit.row() for hit in self])
 
     def _repr_html_(self) -> str:
         from .views import hits_html

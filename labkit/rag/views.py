@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..display import _BOX, _SMALL, bytes_text, escape, table_html
+from ..display import _BOX, _SMALL, PLAIN, bytes_text, escape, table_html
 from . import hidden
 from .check import _CITE
 
@@ -49,7 +49,7 @@ def document_html(document: Document) -> str:
     more = f"<div style='{_SMALL}'>and {rest:,} more characters</div>" if rest > 0 else ""
     notes = "".join(f"<div style='{_SMALL}'>⚠ {safe(note)}</div>" for note in document.notes)
     head = f"<b>{safe(document.title or document.source)}</b> <span style='{_SMALL}'>{safe(_about(document))}</span>"
-    return f"<div>{head}{notes}<div style='{_BOX}'>{safe(document.text[:SHOWN])}</div>{more}</div>"
+    return f"<div class='{PLAIN}'>{head}{notes}<div style='{_BOX}'>{safe(document.text[:SHOWN])}</div>{more}</div>"
 
 
 def _about(document: Document) -> str:
@@ -73,7 +73,7 @@ def _skipped(items: Sequence[tuple[str, str]]) -> str:
 def passage_html(passage: Passage) -> str:
     """A passage with where it is from."""
     about = f"<div style='{_SMALL}'>{safe(passage.place)} · {passage.tokens} tokens</div>"
-    return f"<div><div style='{_BOX}'>{safe(passage.text)}</div>{about}</div>"
+    return f"<div class='{PLAIN}'><div style='{_BOX}'>{safe(passage.text)}</div>{about}</div>"
 
 
 def passages_html(passages: Passages) -> str:
@@ -90,7 +90,7 @@ def passages_html(passages: Passages) -> str:
         parts.append(f"<b>{safe(document.title or document.source)}</b> <span style='{_SMALL}'>{safe(document.source)} · {sizes}</span>")
         parts.append(f"<div style='white-space:pre-wrap;margin:.3em 0 .8em'>{_coloured(document.text, own, room)}</div>")
         room -= len(document.text)
-    return f"<div>{''.join(parts)}</div>"
+    return f"<div class='{PLAIN}'>{''.join(parts)}</div>"
 
 
 def _coloured(text: str, passages: Sequence[Passage], room: int) -> str:
@@ -113,7 +113,7 @@ def _coloured(text: str, passages: Sequence[Passage], room: int) -> str:
 def hits_html(hits: Hits) -> str:
     """A table of hits with the parts of each score."""
     if not hits:
-        return f"<div>Nothing relevant was found for {safe(repr(hits.question))} ({safe(_left(hits))}).</div>"
+        return f"<div class='{PLAIN}'>Nothing relevant was found for {safe(repr(hits.question))} ({safe(_left(hits))}).</div>"
     names = [name for name in ("vector", "vector_rank", "lexical", "lexical_rank") if any(name in hit.parts for hit in hits)]
     rows = [
         (
@@ -162,7 +162,7 @@ def answer_html(answer: Answer) -> str:
         f"{' · cited' if source.cited else ''}</summary><div style='{_BOX}'>{safe(source.text)}</div></details>"
         for source in answer.sources
     )
-    return f"<div><div style='{_BOX}'>{body}</div>{checks}{rows}</div>"
+    return f"<div class='{PLAIN}'><div style='{_BOX}'>{body}</div>{checks}{rows}</div>"
 
 
 def trace_html(trace: Trace) -> str:
@@ -174,7 +174,7 @@ def trace_html(trace: Trace) -> str:
     if "prompt" in trace.names():
         text = "\n\n".join(message.content for message in trace["prompt"].data["messages"])
         out += f"<details><summary>the prompt</summary><div style='{_BOX}'>{safe(text)}</div></details>"
-    return f"<div>{out}</div>"
+    return f"<div class='{PLAIN}'>{out}</div>"
 
 
 def growth_html(growth: Growth) -> str:
@@ -203,4 +203,4 @@ def knowledge_html(kb: KnowledgeBase) -> str:
     about += f" · {kb._embedder or 'words alone'} · {kb.store} · {path or 'in memory'}{size}"
     notice = f"<div>⚠ {safe(kb.notice)}</div>" if kb.notice else ""
     out = _table(("source", "title", "kind", "pages", "passages", "notes"), rows)
-    return f"<div>{notice}<div style='{_SMALL}'>{safe(about)}</div>{out}{_skipped(kb.skipped)}</div>"
+    return f"<div class='{PLAIN}'>{notice}<div style='{_SMALL}'>{safe(about)}</div>{out}{_skipped(kb.skipped)}</div>"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .. import display
 from ..backends.base import Stream
 from ..chat import Chunk, Reply
 from ..display import Figure, escape, table_html
@@ -77,14 +78,13 @@ class Timeline:
 
     def frame(self) -> pd.DataFrame:
         """One row for each chunk: 'elapsed' (s), 'gap_ms', 'characters' so far, 'text', 'thinking'."""
-        import pandas as pd
 
         total, rows = 0, []
         for chunk, gap in zip(self.chunks, (None, *self.gaps), strict=False):
             total += len(chunk.text) + len(chunk.thinking)
             gap_ms = None if gap is None else gap * 1000
             rows.append((chunk.elapsed, gap_ms, total, chunk.text, chunk.thinking))
-        frame = pd.DataFrame(rows, columns=["elapsed", "gap_ms", "characters", "text", "thinking"])
+        frame = display.frame(rows, columns=["elapsed", "gap_ms", "characters", "text", "thinking"])
         return frame.astype({"elapsed": float, "gap_ms": float})
 
     def row(self) -> dict[str, Any]:
