@@ -15,8 +15,8 @@ import torch
 
 from labkit.backends.registry import load
 from labkit.zoo.training import texts
+from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.embedding import evaluate, export, model, tokenizer, train
-from labkit.zoo.training.embedding.__main__ import main
 from labkit.zoo.training.embedding.pairs import Pair, filled, pairs
 from labkit.zoo.training.sample import Draw
 from labkit.zoo.training.train import Budget
@@ -117,6 +117,7 @@ def test_commands_go_from_nothing_to_a_file(tmp_path, capsys):
     main(["train", "--tokens", "6000", "--device", "cpu", *common])
     main(["train", "--tokens", "6000", "--device", "cpu", *common])
     main(["export", "--out", str(tmp_path / "out.gguf"), *common])
+    main(["evaluate", "--samples", "20", "--out", str(tmp_path / "out.gguf"), *common])
     assert "goes on at step" in capsys.readouterr().out
     with load(str(tmp_path / "out.gguf")) as engine:
         assert engine.embed("hello").shape == (1, 64)
@@ -124,4 +125,4 @@ def test_commands_go_from_nothing_to_a_file(tmp_path, capsys):
 
 def test_training_without_a_budget_says_what_to_give(tmp_path):
     with pytest.raises(SystemExit, match="--minutes"):
-        main(["train", "--folder", str(tmp_path)])
+        main(["train", "--model", "mini-embed", "--folder", str(tmp_path)])

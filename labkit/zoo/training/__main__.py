@@ -1,4 +1,7 @@
-"""One command per step: ``python -m labkit.zoo.training tokenizer|train|export|evaluate --model mini-m``."""
+"""One command per step: ``python -m labkit.zoo.training tokenizer|train|export|evaluate --model mini-m``.
+
+`--model mini-embed` trains the embedding model, which has a tokenizer of its own; the chat models share one.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import texts
+if TYPE_CHECKING:
+    from .train import Loop
 
 FOLDER = Path(".training")
+EMBEDDERS = ("mini-embed", "test-embed")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -24,81 +30,111 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
-    parser.add_argument("--start", default="", help="a shipped model to train further, with its tokenizer")
+    parser.add_argument("--start", default="", help="a shipped chat model to train further, with its tokenizer")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
     {"tokenizer": tokenizer_step, "train": train_step, "export": export_step, "evaluate": evaluate_step}[arguments.step](arguments)
 
 
+def vocabulary(arguments: argparse.Namespace) -> Path:
+    """Where the tokenizer of a model is kept."""
+    embeds = arguments.model in EMBEDDERS
+    return Path(arguments.folder, *([arguments.model] if embeds else []), "tokenizer.json")
+
+
 def tokenizer_step(arguments: argparse.Namespace) -> None:
     """Learn the vocabulary from our own text, or take that of a shipped model."""
     from .. import catalog
-    from . import export, tokenizer
+    from . import embedding, export, tokenizer
 
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    file = arguments.folder / "tokenizer.json"
-    words = export.from_gguf(catalog.path(arguments.start))[2] if arguments.start else tokenizer.learn(arguments.samples or 1500)
+    file = vocabulary(arguments)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    samples = arguments.samples or 1500
+    if arguments.start:
+        words = export.from_gguf(catalog.path(arguments.start))[2]
+    elif arguments.model in EMBEDDERS:
+        words = embedding.tokenizer.learn(samples, vocabulary=embedding.model.CONFIGS[arguments.model].vocabulary)
+    else:
+        words = tokenizer.learn(samples)
     words.save(str(file))
-    print(f"{file}: {tokenizer.load(file).get_vocab_size()} tokens")
+    print(f"{file}: {words.get_vocab_size()} tokens")
 
 
 def train_step(arguments: argparse.Namespace) -> None:
     """Train, from the checkpoint where there is one."""
     import torch
 
-    from .. import catalog
-    from . import batches, export, tokenizer, train
-
     if not arguments.minutes and not arguments.tokens:
         raise SystemExit("Say how long: --minutes 60 or --tokens 15e6.")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    budget = train.Budget(arguments.minutes, arguments.tokens)
-    words = tokenizer.load(arguments.folder / "tokenizer.json")
-    stream = batches.Stream(words, arguments.seed)
-    folder = arguments.folder / arguments.model
+    loop = embedding_loop(arguments) if arguments.model in EMBEDDERS else chat_loop(arguments)
+    print(f"{arguments.model}: {sum(p.numel() for p in loop.model.parameters()):,} parameters on {loop.device}", flush=True)
+    if not arguments.fresh and loop.resume():
+        print(f"goes on at step {loop.step}, {loop.budget.progress:.0%} done", flush=True)
+    loop.train()
+
+
+def chat_loop(arguments: argparse.Namespace) -> Loop:
+    """The training of a chat model, from nothing or from a shipped one."""
+    from .. import catalog
+    from . import export, tokenizer, train
+
+    words = tokenizer.load(vocabulary(arguments))
     config = train.config_of(arguments.model)
-    trainer = train.Trainer(config, words, folder, budget, arguments.seed, arguments.device, stream)
-    resumed = not arguments.fresh and trainer.resume()
-    if arguments.start and not resumed:
+    budget = train.Budget(arguments.minutes, arguments.tokens)
+    trainer = train.Trainer(config, words, arguments.folder / arguments.model, budget, arguments.seed, arguments.device)
+    if arguments.start:
         sizes, weights, theirs = export.from_gguf(catalog.path(arguments.start))
         if sizes != config or theirs.get_vocab() != words.get_vocab():
             raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
         trained = catalog.card(arguments.start).trained
         trainer.start_from(weights, trained["tokens"], trained["seconds"])
-    parameters = sum(p.numel() for p in trainer.model.parameters())
-    print(f"{arguments.model}: {parameters:,} parameters on {trainer.device}, {len(texts.all_documents())} documents", flush=True)
-    print("skills: " + ", ".join(skill.__name__ for skill in trainer.stream.shares), flush=True)
-    if resumed:
-        print(f"goes on at step {trainer.step}, {budget.progress:.0%} done", flush=True)
-    trainer.train()
+    return trainer
+
+
+def embedding_loop(arguments: argparse.Namespace) -> Loop:
+    """The training of an embedding model."""
+    import dataclasses
+
+    from . import embedding, tokenizer, train
+
+    words = tokenizer.load(vocabulary(arguments))
+    config = dataclasses.replace(embedding.model.CONFIGS[arguments.model], vocabulary=words.get_vocab_size())
+    budget = train.Budget(arguments.minutes, arguments.tokens)
+    return embedding.train.Trainer(config, words, arguments.folder / arguments.model, budget, arguments.seed, arguments.device)
 
 
 def export_step(arguments: argparse.Namespace) -> None:
-    """Write the GGUF file."""
+    """Write the GGUF file, and begin its card where it is the shipped one."""
     from .. import catalog
-    from . import export, tokenizer
+    from . import embedding, export, tokenizer
 
+    embeds = arguments.model in EMBEDDERS
     out = arguments.out or catalog.WEIGHTS / f"{arguments.model}.gguf"
     checkpoint = arguments.folder / arguments.model / "checkpoint.pt"
-    words = tokenizer.load(arguments.folder / "tokenizer.json")
-    figures = export.to_gguf(checkpoint, words, out, arguments.model)
+    to_gguf = embedding.export.to_gguf if embeds else export.to_gguf
+    figures = to_gguf(checkpoint, tokenizer.load(vocabulary(arguments)), out, arguments.model)
     print(f"{out}: {out.stat().st_size:,} bytes, {figures}")
     if not arguments.out:
         from .evaluate import note_training
 
-        note_training(arguments.model, figures, time.strftime("%Y-%m-%d"))
+        note_training(arguments.model, figures, time.strftime("%Y-%m-%d"), "embedding" if embeds else "chat")
 
 
 def evaluate_step(arguments: argparse.Namespace) -> None:
     """Judge the shipped model and write its card; with --out, judge that file and only print."""
     from . import evaluate
 
-    if arguments.out:
-        evaluate.show(evaluate.skills_of(arguments.out, arguments.samples or 100))
-    else:
+    if not arguments.out:
         evaluate.write_card(arguments.model, arguments.samples or 300)
+    elif arguments.model in EMBEDDERS:
+        from .embedding.evaluate import skills_of
+
+        evaluate.show(skills_of(arguments.out, arguments.samples or 500))
+    else:
+        evaluate.show(evaluate.skills_of(arguments.out, arguments.samples or 100))
 
 
 if __name__ == "__main__":

@@ -51,19 +51,14 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     writer = gguf.GGUFWriter(str(out), "llama")
     _describe(writer, config, name)
     _vocabulary(writer, tokenizer)
-    writer.add_tensor("token_embd.weight", _half(weights["embedding.weight"]))
-    writer.add_tensor("output_norm.weight", _single(weights["norm.weight"]))
+    writer.add_tensor("token_embd.weight", half(weights["embedding.weight"]))
+    writer.add_tensor("output_norm.weight", single(weights["norm.weight"]))
     for block in range(config.layers):
         for ours, theirs in MATRICES.items():
-            writer.add_tensor(f"blk.{block}.{theirs}.weight", _half(weights[f"blocks.{block}.{ours}.weight"]))
+            writer.add_tensor(f"blk.{block}.{theirs}.weight", half(weights[f"blocks.{block}.{ours}.weight"]))
         for ours, theirs in NORMS.items():
-            writer.add_tensor(f"blk.{block}.{theirs}.weight", _single(weights[f"blocks.{block}.{ours}.weight"]))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    before = state["before"]
-    return {"tokens": state["tokens"] + before["tokens"], "seconds": state["seconds"] + before["seconds"], "progress": state["progress"]}
+            writer.add_tensor(f"blk.{block}.{theirs}.weight", single(weights[f"blocks.{block}.{ours}.weight"]))
+    return finish(writer, state)
 
 
 def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
@@ -92,20 +87,35 @@ def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
 
 
 def _describe(writer: gguf.GGUFWriter, config: Config, name: str) -> None:
+    describe(writer, config, name, "A tiny bilingual model trained from scratch for the labkit course.")
+    writer.add_head_count_kv(config.width // config.head)
+    writer.add_layer_norm_rms_eps(EPSILON)
+    writer.add_rope_dimension_count(config.head)
+    writer.add_rope_freq_base(ROPE_BASE)
+
+
+def describe(writer: gguf.GGUFWriter, config: Any, name: str, description: str) -> None:
+    """What a file says of any of our models: name, licence and sizes."""
     writer.add_name(name)
-    writer.add_description("A tiny bilingual model trained from scratch for the labkit course.")
+    writer.add_description(description)
     writer.add_license("mit")
     writer.add_context_length(config.context)
     writer.add_embedding_length(config.width)
     writer.add_block_count(config.layers)
     writer.add_feed_forward_length(config.inner)
     writer.add_head_count(config.width // config.head)
-    writer.add_head_count_kv(config.width // config.head)
-    writer.add_layer_norm_rms_eps(EPSILON)
-    writer.add_rope_dimension_count(config.head)
-    writer.add_rope_freq_base(ROPE_BASE)
     writer.add_vocab_size(config.vocabulary)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+
+
+def finish(writer: gguf.GGUFWriter, state: dict[str, Any]) -> dict[str, Any]:
+    """Write everything, and give the checkpoint's training figures."""
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    before = state["before"]
+    return {"tokens": state["tokens"] + before["tokens"], "seconds": state["seconds"] + before["seconds"], "progress": state["progress"]}
 
 
 def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
@@ -124,9 +134,9 @@ def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_chat_template(prompts.CHAT_TEMPLATE)
 
 
-def _half(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+def half(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     return tensor.float().numpy().astype(np.float16)
 
 
-def _single(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+def single(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     return tensor.float().numpy().astype(np.float32)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .batches import Batch, Stream
@@ -73,43 +75,35 @@ def rate(step: int, progress: float) -> float:
     return min(1.0, (step + 1) / WARM_UP) * fall
 
 
-class Trainer:
-    """Model, optimizers, stream of batches and budget, with everything needed to go on after a stop.
+class Loop(ABC):
+    """Steps until the budget is spent, with checkpoints: everything needed to go on after a stop.
 
     Parameters
     ----------
-    config : Config
-    tokenizer : Tokenizer
+    model : nn.Module
+    config : dataclass
+        Sizes of the model, kept in the checkpoint.
     folder : Path
         Where `checkpoint.pt` and `log.jsonl` go.
     budget : Budget
-    seed : int
+    random : random.Random
+        Where the samples come from.
     device : str
         'cpu', 'cuda' or 'auto'.
-    stream : Stream, optional
-        Other batches than the usual mix.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        tokenizer: Tokenizer,
-        folder: Path,
-        budget: Budget,
-        seed: int = 0,
-        device: str = "auto",
-        stream: Stream | None = None,
-    ) -> None:
+    def __init__(self, model: nn.Module, config: Any, folder: Path, budget: Budget, random: Random, device: str) -> None:
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-        torch.manual_seed(seed)
-        self.config, self.folder, self.budget = config, folder, budget
-        self.model = Llama(config).to(self.device)
+        self.model, self.config, self.folder, self.budget, self.random = model.to(self.device), config, folder, budget, random
         self.optimizers = optimizers(self.model)
         self.heights = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
-        self.stream = stream or Stream(tokenizer, seed)
         self.step = self.tokens = 0
         self.before = {"tokens": 0, "seconds": 0.0}  # what the weights had learned from when this run began
         folder.mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def steps(self) -> Iterator[dict[str, float]]:
+        """Make step after step, without end, and say how each went: 'loss' and what else is worth a line of the log."""
 
     def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0) -> None:
         """Begin with weights that were trained before, on so many tokens and for so long."""
@@ -125,54 +119,42 @@ class Trainer:
             Seconds between lines of progress, and between checkpoints.
         """
         self.budget.start()
-        last_report = last_save = time.monotonic()
-        losses: list[float] = []
+        last = last_report = last_save = time.monotonic()
+        found: list[dict[str, float]] = []
+        steps = self.steps()
         while self.budget.progress < 1:
-            for batch in self.stream.batches(self.budget.progress):
-                started = time.monotonic()
-                losses.append(self._step(batch))
-                now = time.monotonic()
-                self.budget.spend(now - started, batch.tokens)
-                if now - last_report > report_every:
-                    self._report(losses)
-                    last_report, losses = now, []
-                if now - last_save > save_every:
-                    self.save()
-                    last_save = now
-                if self.budget.progress >= 1:
-                    break
-        self._report(losses or [0.0])
+            tokens = self.tokens
+            found.append(next(steps))
+            now = time.monotonic()
+            self.budget.spend(now - last, self.tokens - tokens)
+            last = now
+            if now - last_report > report_every or self.budget.progress >= 1:
+                self._report(found)
+                last_report, found = now, []
+            if now - last_save > save_every:
+                self.save()
+                last_save = now
         self.save()
 
-    def _step(self, batch: Batch) -> float:
+    def learn(self, loss: Tensor) -> None:
+        """One step of all optimizers down the slope of a loss."""
         share = rate(self.step, self.budget.progress)
         for optimizer, height in zip(self.optimizers, self.heights, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = height * share
-        ids, positions, targets, weights = (t.to(self.device) for t in (batch.ids, batch.positions, batch.targets, batch.weights))
-        mask = None if batch.mask is None else batch.mask.to(self.device)
-        wanted = weights > 0
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            scores = self.model(ids, None if mask is None else positions, mask, wanted)
-        loss = functional.cross_entropy(scores.float(), targets[wanted], reduction="none")
-        weight = weights[wanted]
-        answers = weight == 1
-        total = answers.sum().clamp(min=1)
-        torch.autograd.backward((loss * weight).sum() / total)
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.optimizers[-1].param_groups[0]["params"], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self.tokens += batch.tokens
-        return float((loss.detach() * answers).sum() / total)
 
-    def _report(self, losses: list[float]) -> None:
+    def _report(self, found: list[dict[str, float]]) -> None:
         line = {
             "step": self.step,
             "tokens": self.tokens,
             "progress": round(self.budget.progress, 4),
-            "loss": round(sum(losses) / len(losses), 4),
+            **{name: round(sum(figures[name] for figures in found) / len(found), 4) for name in found[0]},
             "per_second": round(self.tokens / max(self.budget.seconds, 1e-9)),
             "left_minutes": round(self.budget.left() / 60, 1),
         }
@@ -191,7 +173,7 @@ class Trainer:
             "progress": self.budget.progress,
             "seconds": self.budget.seconds,
             "before": self.before,
-            "random": self.stream.random.getstate(),
+            "random": self.random.getstate(),
         }
         partial = self.folder / "checkpoint.partial"
         torch.save(state, partial)
@@ -206,11 +188,59 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.step, self.tokens = state["step"], state["tokens"]
+        self.step, self.tokens, self.before = state["step"], state["tokens"], state["before"]
         self.budget.progress, self.budget.seconds = state["progress"], state["seconds"]
-        self.stream.random.setstate(state["random"])
-        self.before = state["before"]
+        self.random.setstate(state["random"])
         return True
+
+
+class Trainer(Loop):
+    """The loop of a chat model: each batch teaches the tokens of its answers, and a little of its prompts.
+
+    Parameters
+    ----------
+    config : Config
+    tokenizer : Tokenizer
+    folder, budget, device
+        As of `Loop`.
+    seed : int
+    stream : Stream, optional
+        Other batches than the usual mix.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        tokenizer: Tokenizer,
+        folder: Path,
+        budget: Budget,
+        seed: int = 0,
+        device: str = "auto",
+        stream: Stream | None = None,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.stream = stream or Stream(tokenizer, seed)
+        super().__init__(Llama(config), config, folder, budget, self.stream.random, device)
+
+    def steps(self) -> Iterator[dict[str, float]]:
+        """Batches of the stream, which changes with progress."""
+        while True:
+            for batch in self.stream.batches(self.budget.progress):
+                yield {"loss": self._step(batch)}
+
+    def _step(self, batch: Batch) -> float:
+        ids, positions, targets, weights = (t.to(self.device) for t in (batch.ids, batch.positions, batch.targets, batch.weights))
+        mask = None if batch.mask is None else batch.mask.to(self.device)
+        wanted = weights > 0
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            scores = self.model(ids, None if mask is None else positions, mask, wanted)
+        loss = functional.cross_entropy(scores.float(), targets[wanted], reduction="none")
+        weight = weights[wanted]
+        answers = weight == 1
+        total = answers.sum().clamp(min=1)
+        self.learn((loss * weight).sum() / total)
+        self.tokens += batch.tokens
+        return float((loss.detach() * answers).sum() / total)
 
 
 def config_of(name: str) -> Config:

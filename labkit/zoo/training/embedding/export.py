@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from ..export import _half, _single
+from ..export import describe, finish, half, single
 from .model import EPSILON, Config
 from .tokenizer import CLS, PAD, SEP, SPECIAL
 
@@ -26,39 +26,26 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     writer = gguf.GGUFWriter(str(out), "bert")
     _describe(writer, config, name)
     _vocabulary(writer, tokenizer)
-    writer.add_tensor("token_embd.weight", _half(weights["embedding.weight"]))
-    writer.add_tensor("position_embd.weight", _single(weights["position_embedding.weight"]))
+    writer.add_tensor("token_embd.weight", half(weights["embedding.weight"]))
+    writer.add_tensor("position_embd.weight", single(weights["position_embedding.weight"]))
     writer.add_tensor("token_types.weight", np.zeros((2, config.width), dtype=np.float32))  # one kind of text only
     for kind in ("weight", "bias"):
-        writer.add_tensor(f"token_embd_norm.{kind}", _single(weights[f"norm.{kind}"]))
+        writer.add_tensor(f"token_embd_norm.{kind}", single(weights[f"norm.{kind}"]))
     for block in range(config.layers):
         for ours, theirs in MATRICES.items():
-            writer.add_tensor(f"blk.{block}.{theirs}.weight", _half(weights[f"blocks.{block}.{ours}.weight"]))
-            writer.add_tensor(f"blk.{block}.{theirs}.bias", _single(weights[f"blocks.{block}.{ours}.bias"]))
+            writer.add_tensor(f"blk.{block}.{theirs}.weight", half(weights[f"blocks.{block}.{ours}.weight"]))
+            writer.add_tensor(f"blk.{block}.{theirs}.bias", single(weights[f"blocks.{block}.{ours}.bias"]))
         for ours, theirs in NORMS.items():
             for kind in ("weight", "bias"):
-                writer.add_tensor(f"blk.{block}.{theirs}.{kind}", _single(weights[f"blocks.{block}.{ours}.{kind}"]))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return {key: state[key] for key in ("tokens", "seconds", "progress")}
+                writer.add_tensor(f"blk.{block}.{theirs}.{kind}", single(weights[f"blocks.{block}.{ours}.{kind}"]))
+    return finish(writer, state)
 
 
 def _describe(writer: gguf.GGUFWriter, config: Config, name: str) -> None:
-    writer.add_name(name)
-    writer.add_description("A tiny bilingual embedding model trained from scratch for the labkit course.")
-    writer.add_license("mit")
-    writer.add_context_length(config.context)
-    writer.add_embedding_length(config.width)
-    writer.add_block_count(config.layers)
-    writer.add_feed_forward_length(config.inner)
-    writer.add_head_count(config.width // config.head)
+    describe(writer, config, name, "A tiny bilingual embedding model trained from scratch for the labkit course.")
     writer.add_layer_norm_eps(EPSILON)
     writer.add_causal_attention(False)
     writer.add_pooling_type(gguf.PoolingType.MEAN)
-    writer.add_vocab_size(config.vocabulary)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
 
 
 def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
