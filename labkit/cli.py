@@ -67,10 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("exercises", help="make the exercises from solutions/, or try every answer whose points are known")
     command.add_argument("action", choices=("build", "verify"))
     command.add_argument("only", nargs="*", metavar="NN", help="verify these alone")
+    command.add_argument("--kinds", nargs="+", default=(), choices=("solution", "blank", "wrong", "unusual"), help="default: all")
     command.add_argument("--solutions", type=Path, help="default: ./solutions")
     command.add_argument("--check", action="store_true", help="build nothing, only say what is stale")
     command.add_argument("--model", default="mini-m", help="the model that the exercises use")
-    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--seed", type=int, nargs="+", default=[1], help="one or several")
     command.add_argument("--jobs", type=int, default=2, help="at once (default: %(default)s)")
     command.set_defaults(run=_exercises)
 
@@ -170,12 +171,13 @@ def _exercises(options: argparse.Namespace) -> int:
         return int(any(state == "stale" for _, state in states))
     from .grading.verify import COLUMNS, verify
 
-    print(*COLUMNS, sep=" | ")
+    print("seed", *COLUMNS, sep=" | ")
     good = True
-    params = {"model": options.model, "seed": options.seed}
-    for verdict in verify(options.solutions, options.only, options.jobs, params=params):
-        print(*verdict.row(), sep=" | ", flush=True)
-        good = good and not verdict.problem
+    for seed in options.seed:
+        params = {"model": options.model, "seed": seed}
+        for verdict in verify(options.solutions, options.only, options.jobs, options.kinds, params=params):
+            print(seed, *verdict.row(), sep=" | ", flush=True)
+            good = good and not verdict.problem
     return int(not good)
 
 

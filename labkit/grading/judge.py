@@ -19,6 +19,7 @@ from .answers import WrongError
 from .cage import Cage, Limits
 from .parts import Exercise, PartResult, TaskResult, exercise, judge
 from .plain import TooMuchError, from_json
+from .relay import from_port
 from .source import Source, cells, hidden_definitions, parse_notebook
 from .submission import Prepared, prepare
 
@@ -42,6 +43,8 @@ class Job:
         'auto' or one of `cage.METHODS`.
     private : tuple of str
         Folders that a submission must not read, for methods that leave them in sight.
+    relay : (int, str)
+        A port of the closed network, and the socket that leads from it to the model's server; see relay.py.
     """
 
     source: str
@@ -52,6 +55,7 @@ class Job:
     limits: Mapping[str, int] | None = None
     isolation: str = "auto"
     private: Sequence[str] = ()
+    relay: Sequence[Any] = ()
 
 
 def grade(job: Job) -> dict[str, Any]:
@@ -201,6 +205,8 @@ def main() -> None:
     job = Job(**json.loads(sys.stdin.readline()))
     out = sys.stdout
     sys.stdout = sys.stderr  # nothing but the result goes out
+    if job.relay:
+        from_port(*job.relay)
     result = grade(job)
     out.write(json.dumps(result) + "\n")
     out.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,10 +15,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from .. import settings
 from ..errors import ExerciseError, LabError, MissingDependencyError
 from .cage import Limits, best, network
 from .judge import Job
+from .relay import to_server
 from .source import KIT, SIZE, Source, sources
 from .submission import language_of, number_of
 
@@ -103,23 +107,34 @@ def judged(source: str, submission: str, name: str, lang: str, container: str = 
     isolation = options.pop("isolation", "auto")
     if not container and isolation == "auto":
         isolation = best()
-    job = Job(source, submission, name, lang, isolation=isolation, **options)
+    server = str((options.get("params") or {}).get("model", "")).startswith("ollama:")
+    with contextlib.ExitStack() as stack:
+        env = None
+        if server and isolation == "namespaces" and not container:  # the one server that the closed network has a way to
+            url = settings.read().ollama
+            port = urlsplit(url).port or settings.OLLAMA_PORT
+            options["relay"] = (port, stack.enter_context(to_server(url)))
+            env = {**os.environ, "OLLAMA_HOST": f"http://127.0.0.1:{port}"}
+        return _judge(Job(source, submission, name, lang, isolation=isolation, **options), container, env)
+
+
+def _judge(job: Job, container: str, env: Mapping[str, str] | None) -> dict[str, Any]:
     judge = ("-I", "-X", "utf8", "-m", "labkit.grading.judge")
     if container:  # hidden tests come in by the pipe and are never a file there
         command = [*shlex.split(container), "python", *judge]
     else:
-        command = [*(network() if isolation == "namespaces" else ()), sys.executable, *judge]
+        command = [*(network() if job.isolation == "namespaces" else ()), sys.executable, *judge]
     seconds = Limits(**(job.limits or {})).seconds + GRACE
     line = json.dumps(asdict(job)) + "\n"
     try:
-        done = subprocess.run(command, input=line, capture_output=True, timeout=seconds, encoding="utf-8", errors="replace")
+        done = subprocess.run(command, input=line, capture_output=True, timeout=seconds, encoding="utf-8", errors="replace", env=env)
     except subprocess.TimeoutExpired:
-        raise ExerciseError(f"The judge of {name} was not done after {seconds:g} s.") from None
+        raise ExerciseError(f"The judge of {job.name} was not done after {seconds:g} s.") from None
     except OSError as error:
-        raise ExerciseError(f"The judge of {name} could not be started: {error}", fix="Look at --container.") from None
+        raise ExerciseError(f"The judge of {job.name} could not be started: {error}", fix="Look at --container.") from None
     if done.returncode != 0 or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ExerciseError(f"The judge of {name} failed: {last[:300]}", "The exercise's own check or source is broken.")
+        raise ExerciseError(f"The judge of {job.name} failed: {last[:300]}", "The exercise's own check or source is broken.")
     result = json.loads(done.stdout.splitlines()[-1])
     assert isinstance(result, dict)
     return result

@@ -97,7 +97,9 @@ def submission(source: Source, variant: Variant) -> str:
     return json.dumps(book)
 
 
-def verify(folder: Path | None = None, only: Sequence[str] = (), jobs: int = 2, **options: Any) -> Iterator[Verdict]:
+def verify(
+    folder: Path | None = None, only: Sequence[str] = (), jobs: int = 2, kinds: Sequence[str] = (), **options: Any
+) -> Iterator[Verdict]:
     """Grade every variant of every exercise in every language, as `labkit grade` would.
 
     Parameters
@@ -108,10 +110,13 @@ def verify(folder: Path | None = None, only: Sequence[str] = (), jobs: int = 2, 
         Numbers of exercises; empty for all.
     jobs : int
         At once.
+    kinds : sequence of str
+        Of `Variant`; empty for all.
     **options
         Of `Job`: params, limits, isolation.
     """
-    work = [(source, variant) for source in sources(folder) if not only or source.number in only for variant in variants(source)]
+    books = [source for source in sources(folder) if not only or source.number in only]
+    work = [(source, variant) for source in books for variant in variants(source) if not kinds or variant.kind in kinds]
     with ThreadPoolExecutor(jobs) as pool:
         yield from pool.map(lambda pair: _verdict(pair[0], pair[1], options), work)
 

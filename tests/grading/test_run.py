@@ -125,7 +125,8 @@ def test_a_killed_run_goes_on_where_it_was(ground, graded, tmp_path):
 
 def test_dask_workers_give_the_same_grades(ground, graded, tmp_path):
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+    here = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": str(tmp_path)}
+    with distributed.LocalCluster(**here) as cluster:
         results = grade_all(ground / "in", tmp_path / "dask.csv", ground / "solutions", scheduler=cluster.scheduler_address)
     assert grades(results) == grades(graded)
 
