@@ -83,7 +83,9 @@ def grade(job: Job) -> dict[str, Any]:
 
 
 def _load_hidden(source: Source, params: Mapping[str, Any]) -> None:
-    """Run the source's setup cells and hidden blocks: they add their parts to the tasks."""
+    """Run the source's setup cells and hidden blocks: they add their parts to the tasks, in the place of another source's."""
+    for task in exercise(source.number).tasks.values():
+        task.parts = [part for part in task.parts if not part.hidden]
     import labkit
 
     space: dict[str, Any] = {"__name__": "hidden", "lab": labkit}
@@ -201,15 +203,16 @@ class Submission:
 
 
 def main() -> None:
-    """Read a job, write its result."""
-    job = Job(**json.loads(sys.stdin.readline()))
-    out = sys.stdout
-    sys.stdout = sys.stderr  # nothing but the result goes out
-    if job.relay:
-        from_port(*job.relay)
-    result = grade(job)
-    out.write(json.dumps(result) + "\n")
-    out.flush()
+    """Read jobs, write their results, until the input ends."""
+    out, relayed = sys.stdout, False
+    sys.stdout = sys.stderr  # nothing but results goes out
+    for line in sys.stdin:
+        job = Job(**json.loads(line))
+        if job.relay and not relayed:
+            from_port(*job.relay)
+            relayed = True
+        out.write(json.dumps(grade(job)) + "\n")
+        out.flush()
 
 
 if __name__ == "__main__":

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import hashlib
 import json
 import os
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from .. import settings
 from ..errors import ExerciseError, LabError, MissingDependencyError
-from .cage import Limits, best, network
-from .judge import Job
-from .relay import to_server
+from .judges import Judges
 from .source import KIT, SIZE, Source, sources
 from .submission import language_of, number_of
-
-GRACE = 60.0  # seconds that a judge may take beyond what it gives the submission
 
 
 @dataclass(frozen=True)
@@ -96,48 +88,10 @@ def _number(name: str) -> str:
     return match[1] if match else ""
 
 
-def judged(source: str, submission: str, name: str, lang: str, container: str = "", **options: Any) -> dict[str, Any]:
-    """Grade one submission in a judge's process of its own; see `Job`.
-
-    Raises
-    ------
-    ExerciseError
-        When the judge itself failed.
-    """
-    isolation = options.pop("isolation", "auto")
-    if not container and isolation == "auto":
-        isolation = best()
-    server = str((options.get("params") or {}).get("model", "")).startswith("ollama:")
-    with contextlib.ExitStack() as stack:
-        env = None
-        if server and isolation == "namespaces" and not container:  # the one server that the closed network has a way to
-            url = settings.read().ollama
-            port = urlsplit(url).port or settings.OLLAMA_PORT
-            options["relay"] = (port, stack.enter_context(to_server(url)))
-            env = {**os.environ, "OLLAMA_HOST": f"http://127.0.0.1:{port}"}
-        return _judge(Job(source, submission, name, lang, isolation=isolation, **options), container, env)
-
-
-def _judge(job: Job, container: str, env: Mapping[str, str] | None) -> dict[str, Any]:
-    judge = ("-I", "-X", "utf8", "-m", "labkit.grading.judge")
-    if container:  # hidden tests come in by the pipe and are never a file there
-        command = [*shlex.split(container), "python", *judge]
-    else:
-        command = [*(network() if job.isolation == "namespaces" else ()), sys.executable, *judge]
-    seconds = Limits(**(job.limits or {})).seconds + GRACE
-    line = json.dumps(asdict(job)) + "\n"
-    try:
-        done = subprocess.run(command, input=line, capture_output=True, timeout=seconds, encoding="utf-8", errors="replace", env=env)
-    except subprocess.TimeoutExpired:
-        raise ExerciseError(f"The judge of {job.name} was not done after {seconds:g} s.") from None
-    except OSError as error:
-        raise ExerciseError(f"The judge of {job.name} could not be started: {error}", fix="Look at --container.") from None
-    if done.returncode != 0 or not done.stdout.strip():
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ExerciseError(f"The judge of {job.name} failed: {last[:300]}", "The exercise's own check or source is broken.")
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert isinstance(result, dict)
-    return result
+def judged(source: str, submission: str, name: str, lang: str, **options: Any) -> dict[str, Any]:
+    """Grade one submission with a judge of its own; see `Judges.judged`."""
+    with Judges() as judges:
+        return judges.judged(source, submission, name, lang, **options)
 
 
 @dataclass(frozen=True)
@@ -151,17 +105,24 @@ class Work:
     job: Mapping[str, Any]
 
 
-def do(work: Mapping[str, Any]) -> dict[str, Any]:
-    """Grade one piece of work; whatever goes wrong is in the result, and the others go on."""
+def do(work: Mapping[str, Any], judges: Judges | None = None) -> dict[str, Any]:
+    """Grade one piece of work; whatever goes wrong is in the result. Without judges, a cluster's worker has its own."""
     head = {name: work[name] for name in ("key", "student", "exercise")}
     note = [work["note"]] if work["note"] else []
     if not work["job"]:
         return {**head, "points": 0.0, "of": 0.0, "tasks": [], "notes": note}
     try:
-        result = judged(**work["job"])
+        result = (judges or _own_judges()).judged(**work["job"])
     except Exception as error:
         return {**head, "points": 0.0, "of": 0.0, "tasks": [], "notes": [*note, "judge_failed"], "problem": str(error)[:500]}
     return {**head, **result, "notes": [*note, *result.get("notes", ())]}
+
+
+@cache
+def _own_judges() -> Judges:
+    judges = Judges()
+    atexit.register(judges.__exit__, None, None, None)
+    return judges
 
 
 def plan(handed: Sequence[Handed], books: Sequence[Source], options: Mapping[str, Any]) -> list[Work]:
@@ -246,8 +207,8 @@ def grade_all(
 
 def _results(work: Sequence[Work], jobs: int, scheduler: str) -> Iterator[dict[str, Any]]:
     if not scheduler:
-        with ThreadPoolExecutor(max(1, jobs)) as pool:
-            waiting = [pool.submit(do, asdict(one)) for one in work]
+        with Judges() as judges, ThreadPoolExecutor(max(1, jobs)) as pool:
+            waiting = [pool.submit(do, asdict(one), judges) for one in work]
             try:
                 for future in as_completed(waiting):
                     yield future.result()

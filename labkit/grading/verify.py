@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ExerciseError
 from .build import exercise_text
+from .judges import Judges
 from .source import Source, sources
 
 
@@ -117,15 +118,13 @@ def verify(
     """
     books = [source for source in sources(folder) if not only or source.number in only]
     work = [(source, variant) for source in books for variant in variants(source) if not kinds or variant.kind in kinds]
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda pair: _verdict(pair[0], pair[1], options), work)
+    with Judges() as judges, ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda pair: _verdict(pair[0], pair[1], judges, options), work)
 
 
-def _verdict(source: Source, variant: Variant, options: dict[str, Any]) -> Verdict:
-    from .run import judged
-
+def _verdict(source: Source, variant: Variant, judges: Judges, options: dict[str, Any]) -> Verdict:
     text = source.path.read_text(encoding="utf-8")
-    result = judged(text, submission(source, variant), source.path.name, source.lang, **options)
+    result = judges.judged(text, submission(source, variant), source.path.name, source.lang, **options)
     tasks = [task for task in result["tasks"] if not variant.task or task["id"] == variant.task]
     wrong = [part for task in tasks for part in task["parts"] if part["hint"]]
     points, of = sum(task["points"] for task in tasks), sum(task["of"] for task in tasks)
