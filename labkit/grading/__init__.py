@@ -54,6 +54,25 @@ get, hidden parts included; the hint is the one of the first part that objects:
 
 `labkit exercises verify` grades it all, in isolation, and prints the table: solutions 100 %, blanks 0, each wrong answer its points and
 hint, each unusual one 100 %. `tests/exercises` holds every exercise to it.
+
+How a class is graded
+---------------------
+`labkit grade SUBMISSIONS/ --out grades.csv` takes one folder a student, or files like STUDENT_01.ipynb. Three processes stand apart:
+
+1. **the grader** (`run.py`) reads files, keeps a journal, and writes grades; it runs nothing of a submission;
+2. **the judge** (`judge.py`) has the hidden tests, by a pipe, and a network that holds nothing but itself and the submission;
+3. **the submission** (`worker.py`) has the learner's cells, locked ones as the source has them, and answers calls with JSON. On Linux it is
+   a user of its own in a file system without solutions, homes or other submissions (`enclose.py`); `texts.ISOLATION` says in plain words
+   what is kept apart on this machine and what not, and the command prints it.
+
+Only the judge decides what is right, so an object that equals everything, a patched check or a printed score gain nothing; stderr and
+stdout cost nothing. An answer that ends its process costs its own task and no other. `python -m tests.grading.attacks` prints what some
+sixty hostile submissions gained, read and wrote. An interrupted run goes on with the same command; a changed submission or test is graded
+again. With `--model ollama:NAME` the closed network has a way to that one server. For what you trust even less, `--container "docker run
+--rm -i --network none IMAGE"` puts judge and submission into a container of yours (an image in which labkit is installed).
+
+Schools with a gradebook give `solutions/en` to nbgrader as it is (extra `nbgrader`). Engines may write to stderr, which nbgrader takes for
+a failure, so its configuration needs ``c.IgnorePattern.enabled = True`` and ``c.IgnorePattern.pattern = ".*"``.
 """
 
 from __future__ import annotations
