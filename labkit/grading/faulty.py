@@ -10,7 +10,8 @@ Each question (POST /api/chat) takes the next step of the script; the last step 
 ``{"refuse": 503, "error": "…"}``  answers with this status
 =================================  ==========================================================================
 
-``pause`` in a step is waited before each piece, in seconds. A script may also be a function: from the request to its step.
+``pause`` in a step is waited before each piece, in seconds; a list has one for each, and its last for all that follow. A script may also
+be a function: from the request to its step.
 """
 
 from __future__ import annotations
@@ -159,11 +160,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/x-ndjson")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        pause, began = float(step.get("pause", 0)), time.monotonic()
-        for piece in step.get("say") or step.get("break_after") or step.get("stall_after") or ():
-            self._piece(call, model, piece, pause)
+        pauses, began = step.get("pause", 0), time.monotonic()
+        pauses = pauses if isinstance(pauses, list) else [pauses]
+        for n, piece in enumerate(step.get("say") or step.get("break_after") or step.get("stall_after") or ()):
+            self._piece(call, model, piece, float(pauses[min(n, len(pauses) - 1)]))
         while "drip" in step and time.monotonic() - began < LONGEST:
-            self._piece(call, model, step["drip"], pause or 0.02)
+            self._piece(call, model, step["drip"], float(pauses[-1]) or 0.02)
         while "stall_after" in step and time.monotonic() - began < LONGEST:
             self._wait(0.05)
         if "break_after" in step:

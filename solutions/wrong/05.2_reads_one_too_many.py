@@ -1,0 +1,10 @@
+# Looks before it reads, so one chunk too many comes.
+# points: 1.5
+# hint: whole_chunks
+def read_until(model, prompt, characters, **options):
+    """The text so far, as soon as it has so many characters; the rest is never written."""
+    with model.stream(prompt, **options) as stream:
+        for _ in stream:
+            if len(stream.text) > characters + 3:
+                break
+    return stream.text
