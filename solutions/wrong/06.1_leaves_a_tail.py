@@ -1,0 +1,10 @@
+# Goes on although everything is in a chunk.
+# points: 0.5
+# hint: tail
+def chunks(text, size, overlap):
+    """The words of a text in pieces of `size`, each with `overlap` words of the one before it."""
+    if not 0 <= overlap < size:
+        raise ValueError(f"overlap={overlap} must be at least 0 and less than size={size}")
+    words = text.split()
+    starts = range(0, len(words), size - overlap) if words else ()
+    return [" ".join(words[start : start + size]) for start in starts]

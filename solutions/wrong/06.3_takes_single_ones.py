@@ -1,0 +1,8 @@
+# Finds one number in each pair of brackets.
+# points: 1
+# hint: citations
+def citations(text, n):
+    """The passages that a text cites, and the citations for which there is no passage."""
+    groups = re.findall(r"\[(\d+)\]", text)
+    numbers = list(dict.fromkeys(int(number) for group in groups for number in group.split(",")))
+    return {"sources": [one for one in numbers if 1 <= one <= n], "invented": [one for one in numbers if not 1 <= one <= n]}
