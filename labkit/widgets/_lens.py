@@ -14,6 +14,7 @@ from ..display import escape, table_html
 from ..errors import OptionError
 from ..prompts import language
 from ..sampling import Place
+from ..zoo import catalog
 from ._chat import note
 from ._models import Shelf
 from ._panel import Panel
@@ -78,7 +79,8 @@ class TokenLens(Panel):
         bars = ipw.HBox([column, self.bars], layout={"align_items": "flex-start"})
         self._build((self.prompt, buttons, self.tokens, self._place_line, self._row(*self.sliders.values()), self.kept, bars, self.status))
         self._set_busy(False)
-        if prompt and self.shelf.has(self.shelf.names[0]):
+        name = self.shelf.names[0]
+        if prompt and (self.shelf.has(name) or name in catalog.names()):  # a server or a large file waits to be asked
             self.look()
 
     # -- what the person does ----------------------------------------------------------------------------------------------------

@@ -171,6 +171,10 @@ def test_through_ollama_it_shows_what_is_told(ollama_server, model):
         lens.walk.generate(1, Options())
 
 
+def test_a_shipped_name_is_looked_at_at_once():
+    assert done(lab.widgets.token_lens("mini-m", PROMPT)).walk.places
+
+
 def test_a_dead_server_shows_its_error_in_place():
     lens = lab.widgets.token_lens("ollama:good@http://127.0.0.1:9", PROMPT)
     click(lens.look_button)
