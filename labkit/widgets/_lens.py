@@ -22,7 +22,7 @@ from ._texts import TEXTS
 from ._walk import Step, Walk, visible
 
 MOST_BARS = 40
-PATIENCE = 2.0  # seconds in which the first bars may come before the widget is shown, so that a saved page has them
+PATIENCE = 20.0  # seconds in which the first bars may come before the widget is shown, so that a saved page has them
 SLIDERS: dict[str, dict[str, Any]] = {
     "temperature": {"min": 0.0, "max": 2.0, "step": 0.05},
     "top_k": {"min": 0, "max": 100, "step": 1},
