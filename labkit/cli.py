@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--model", default="mini-m", help="the model that the exercises use")
     command.add_argument("--seed", type=int, default=1)
     command.add_argument("--jobs", type=int, default=2, help="at once (default: %(default)s)")
-    command.add_argument("--seconds", type=float, default=120, help="for one submission (default: %(default)s)")
+    command.add_argument("--seconds", type=float, default=240, help="for one submission (default: %(default)s)")
     command.add_argument("--scheduler", default="", metavar="ADDRESS", help="of a Dask scheduler, to grade on its workers")
     command.add_argument(
         "--isolation", choices=("auto", "namespaces", "user", "process"), default="auto", help="default: the strongest there is"

@@ -32,7 +32,7 @@ class Limits:
     seconds : float
         For everything, starts included.
     cell_seconds, call_seconds : float
-        For one cell, and for one call of a check.
+        Of computing for one cell, and for one call of a check; by the clock three times as much, so that a busy machine costs no points.
     memory : int
         Bytes, of all its processes together.
     processes : int
@@ -43,7 +43,7 @@ class Limits:
         Bytes of one file, and of its whole folder where that can be limited.
     """
 
-    seconds: float = 120.0
+    seconds: float = 240.0
     cell_seconds: float = 30.0
     call_seconds: float = 20.0
     memory: int = 2_000_000_000
@@ -61,7 +61,8 @@ def shown_paths() -> list[tuple[str, str]]:
     """What a submission may read, and where it sees it: Python, its packages, labkit with the shipped models, the course's data."""
     kit = Path(__file__).parents[1]
     python = Path(sys.executable).resolve().parents[1]
-    paths = [str(path) for path in dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), python, kit))]
+    others = [Path(path) for path in sys.path if path.endswith(("site-packages", "dist-packages"))]  # never a folder that may hold more
+    paths = [str(path) for path in dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), python, kit, *others))]
     shown = [(path, path) for path in paths if not path.startswith("/usr") and Path(path) != Path("/")]
     return [*shown, (str(kit.parent / "data"), "/lab/data")]
 

@@ -22,6 +22,7 @@ from .plain import TooMuchError, from_json
 from .relay import from_port
 from .source import Source, cells, hidden_definitions, parse_notebook
 from .submission import Prepared, prepare
+from .worker import WAIT
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Submission:
         assert self.cage is not None
         number, seconds = next(self.numbers), min(self.limits.call_seconds, left)
         self.cage.send(json.dumps({**request, "id": number, "seconds": seconds}))
-        reply = self._read(seconds + 2)
+        reply = self._read(min(WAIT * seconds, left) + 2)
         answer = reply.get("answer")
         if reply.get("id") != number or not isinstance(answer, dict):
             self._end("protocol")

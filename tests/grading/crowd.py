@@ -73,7 +73,7 @@ def main() -> int:
         start = time.monotonic()
         with LocalCluster(n_workers=int(rest[2]), threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
             params = {"model": "mini-m", "seed": 1}
-            results = grade_all(Path(rest[0]), Path(rest[1]), scheduler=cluster.scheduler_address, params=params, limits={"seconds": 120})
+            results = grade_all(Path(rest[0]), Path(rest[1]), scheduler=cluster.scheduler_address, params=params, limits={"seconds": 240})
         write(results, Path(rest[1]))
         print(f"{len(results)} submissions in {time.monotonic() - start:.0f} s")
         return 0
