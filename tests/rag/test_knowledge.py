@@ -18,12 +18,6 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 @pytest.fixture(scope="module")
-def embedder(embedding_file):
-    with lab.load(embedding_file) as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
 def chat():
     with lab.load("mini-m") as model:
         yield model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 Where = Mapping[str, Any]
-SPARE = 16  # candidates that a store is asked for beyond k: engines round differently, and labkit scores what they find anew
+SPARE = 16  # candidates that a store is asked for beyond k
+MOST = 5000  # candidates at which looking for equal ones ends
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,29 @@ class VectorStore(Protocol):
         """Give back what the store holds."""
 
 
-def exact(vector: Vectors, ids: Sequence[int], vectors: Vectors, k: int) -> list[tuple[int, float]]:
-    """The k best of some candidates, by a cosine in double precision, so that every store gives the same scores and order.
+def nearest(fetch: Callable[[int], tuple[Sequence[int], Vectors]], vector: Vectors, k: int) -> list[tuple[int, float]]:
+    """The k best of what a store finds, scored alike for every store.
+
+    Engines round differently and order equal scores by chance. So the store is asked for some more than k, their cosines are computed
+    anew in double precision, and equal ones go by id; where the last one asked for is still as good as the k-th, more are asked for.
 
     Parameters
     ----------
+    fetch : callable
+        How many -> ids and vectors of so many nearest, in any order.
     vector : ndarray, shape (dimension,)
-    ids : sequence of int
-    vectors : ndarray, shape (candidates, dimension)
     k : int
     """
+    count = k + SPARE
+    while True:
+        ids, vectors = fetch(count)
+        ranked = _scored(vector, ids, vectors)
+        if len(ids) < count or count > MOST or ranked[-1][1] < ranked[k - 1][1] - 1e-6:
+            return ranked[:k]
+        count *= 8
+
+
+def _scored(vector: Vectors, ids: Sequence[int], vectors: Vectors) -> list[tuple[int, float]]:
     import numpy as np
 
     if not len(ids):
@@ -74,7 +88,7 @@ def exact(vector: Vectors, ids: Sequence[int], vectors: Vectors, k: int) -> list
     lengths = np.linalg.norm(rows, axis=1)
     scores = (rows * np.asarray(vector, dtype=np.float64)).sum(axis=1) / np.where(lengths > 0, lengths, 1)
     ranked = sorted(zip(ids, scores.tolist(), strict=True), key=lambda pair: (-round(pair[1], 6), pair[0]))
-    return [(int(number), float(score)) for number, score in ranked[:k]]
+    return [(int(number), float(score)) for number, score in ranked]
 
 
 def check_where(where: Where | None) -> dict[str, tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .base import SPARE, Entry, Where, check_where, exact, matches
+from .base import Entry, Where, check_where, matches, nearest
 
 if TYPE_CHECKING:
     from .base import Vectors
@@ -48,10 +48,13 @@ class NumpyStore:
         if wanted:
             allowed = np.fromiter((matches(entries[number].metadata, wanted) for number in ids), dtype=bool, count=len(ids))
             scores[~allowed] = -np.inf
-        count = min(k + SPARE, len(ids))
-        near = np.argpartition(-scores, count - 1)[:count] if count < len(ids) else np.arange(len(ids))
-        near = near[np.isfinite(scores[near])]
-        return exact(vector, [ids[place] for place in near], matrix[near], k)
+
+        def fetch(count: int) -> tuple[list[int], Vectors]:
+            near = np.argpartition(-scores, count - 1)[:count] if count < len(ids) else np.arange(len(ids))
+            near = near[np.isfinite(scores[near])]
+            return [ids[place] for place in near], matrix[near]
+
+        return nearest(fetch, vector, k)
 
     def _built(self) -> tuple[list[int], Vectors]:
         import numpy as np

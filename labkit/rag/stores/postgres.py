@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import CapabilityError, LabError, MissingDependencyError, OptionError, ServerNotRunningError
-from .base import SPARE, Entry, Where, check_where, exact
+from .base import Entry, Where, check_where, nearest
 from .qdrant import check_width
 
 if TYPE_CHECKING:
@@ -119,14 +119,18 @@ class PostgresStore:
             values += [name, [json.dumps(value) for value in allowed]]
         condition = f"WHERE {' AND '.join(filters)}" if filters else ""
 
-        def work(cursor: Any) -> list[tuple[int, str]]:
-            statement = f"SELECT id, vector::text FROM {self.table} {condition} ORDER BY vector <=> %s::vector, id LIMIT %s"
-            cursor.execute(statement, (*values, _literal(vector), k + SPARE))
-            return list(cursor.fetchall())
+        statement = f"SELECT id, vector::text FROM {self.table} {condition} ORDER BY vector <=> %s::vector, id LIMIT %s"
 
-        found = self._do(work)
-        rows = np.array([json.loads(text) for _, text in found], dtype=np.float32).reshape(len(found), -1)
-        return exact(vector, [number for number, _ in found], rows, k)
+        def fetch(count: int) -> tuple[list[int], Vectors]:
+            def work(cursor: Any) -> list[tuple[int, str]]:
+                cursor.execute(statement, (*values, _literal(vector), count))
+                return list(cursor.fetchall())
+
+            found = self._do(work)
+            rows = np.array([json.loads(text) for _, text in found], dtype=np.float32).reshape(len(found), len(vector))
+            return [number for number, _ in found], rows
+
+        return nearest(fetch, vector, k)
 
     def ids(self) -> set[int]:
         """The ids that are there."""

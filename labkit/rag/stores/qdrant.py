@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import LabError, MissingDependencyError, OptionError, ServerNotRunningError
-from .base import SPARE, Entry, Where, check_where, exact
+from .base import Entry, Where, check_where, nearest
 
 if TYPE_CHECKING:
     from .base import Vectors
@@ -90,7 +90,8 @@ class QdrantStore:
             return
         width = len(entries[0].vector)
         if self._dimension is None:
-            params = models.VectorParams(size=width, distance=models.Distance.COSINE)
+            # Vectors have length 1, so that the product is the cosine; as COSINE Qdrant would scale them again and round.
+            params = models.VectorParams(size=width, distance=models.Distance.DOT)
             self._try(lambda: self._client.create_collection(self.collection, vectors_config=params))
             self._dimension = width
         check_width(width, self._dimension, f"The Qdrant collection {self.collection!r}")
@@ -116,19 +117,19 @@ class QdrantStore:
             return []
         check_width(len(vector), self._dimension, f"The Qdrant collection {self.collection!r}")
         conditions: list[Any] = [_condition(name, values) for name, values in check_where(where).items()]
-        found = self._try(
-            lambda: self._client.query_points(
-                self.collection,
-                query=np.asarray(vector, dtype=np.float32).tolist(),
-                limit=k + SPARE,
-                query_filter=models.Filter(must=conditions) if conditions else None,
-                search_params=models.SearchParams(exact=True),
-                with_vectors=True,
-                with_payload=False,
-            )
-        ).points
-        rows = np.array([point.vector for point in found], dtype=np.float32).reshape(len(found), -1)
-        return exact(vector, [int(point.id) for point in found], rows, k)
+        chosen: dict[str, Any] = {
+            "query": np.asarray(vector, dtype=np.float32).tolist(),
+            "query_filter": models.Filter(must=conditions) if conditions else None,
+            "search_params": models.SearchParams(exact=True) if self._remote else None,  # a folder is always searched exactly
+        }
+
+        def fetch(count: int) -> tuple[list[int], Vectors]:
+            ask = self._client.query_points
+            found = self._try(lambda: ask(self.collection, limit=count, with_vectors=True, with_payload=False, **chosen)).points
+            rows = np.array([point.vector for point in found], dtype=np.float32).reshape(len(found), len(vector))
+            return [int(point.id) for point in found], rows
+
+        return nearest(fetch, vector, k)
 
     def ids(self) -> set[int]:
         """The ids that are there."""
