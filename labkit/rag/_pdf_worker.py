@@ -14,6 +14,11 @@ CHARACTERS = 10_000_000
 _SHOWS = (b"Tj", b"TJ", b"'", b'"')
 
 
+def _text(piece: Any) -> str:
+    """A string of a page's commands; the numbers between strings are distances."""
+    return piece if isinstance(piece, str) else piece.decode("latin-1") if isinstance(piece, bytes) else ""
+
+
 class Unseen:
     """Collects text that is drawn in white or not drawn at all."""
 
@@ -37,7 +42,7 @@ class Unseen:
             elif operator in _SHOWS and (self.mode == 3 or min(self.fill) > 0.98):
                 last = operands[-1]
                 pieces = last if isinstance(last, list) else [last]
-                self.found.append("".join(piece if isinstance(piece, str) else "" for piece in pieces))
+                self.found.append("".join(_text(piece) for piece in pieces))
         except (TypeError, ValueError, IndexError):
             pass
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -150,15 +151,14 @@ class WordIndex:
         found: NDArray[np.float32] = self._bm25.get_scores_from_ids(known)
         return found
 
-    def share(self, question: str, text: str) -> float:
-        """How much of the question's words a text holds, rare words counting more, from 0 to 1.
-
-        Each word counts its inverse document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); one that no text holds counts most.
-        """
-        import math
-
+    def weights(self, question: str) -> dict[str, float]:
+        """The question's words, each with its inverse document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); rare ones weigh more."""
         rarest = math.log(1 + (self.size + 0.5) / 0.5)
-        weights = {w: float(self._idf[self.vocabulary[w]]) if w in self.vocabulary else rarest for w in set(words.words(question))}
+        return {w: float(self._idf[self.vocabulary[w]]) if w in self.vocabulary else rarest for w in set(words.words(question))}
+
+    @staticmethod
+    def share(weights: Mapping[str, float], text: str) -> float:
+        """How much of a question's words a text holds, by their weight, from 0 to 1."""
         there = set(words.words(text))
         return sum(weight for word, weight in weights.items() if word in there) / (sum(weights.values()) or 1.0)
 

@@ -125,7 +125,7 @@ def fuse(*rankings: Ranking, constant: float = RRF) -> list[tuple[int, float]]:
     for ranking in rankings:
         for rank, (number, _) in enumerate(ranking, 1):
             total[number] = total.get(number, 0.0) + 1 / (constant + rank)
-    return sorted(total.items(), key=lambda pair: (-round(pair[1], 12), pair[0]))
+    return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def search(
@@ -200,6 +200,7 @@ def _rankings(index: Index, question: str, depth: int, how: str, where: Where | 
 def _hits(index: Index, question: str, order: Ranking, rankings: dict[str, Ranking], how: str, k: int, threshold: float | None) -> Hits:
     places = {name: {number: (rank, score) for rank, (number, score) in enumerate(r, 1)} for name, r in rankings.items()}
     hits, seen = Hits(question=question, how=how), set()
+    weights = index.words().weights(question) if how != "vector" else {}
     for number, score in order:
         passage = index.passages.get(number)
         if passage is None:  # taken out by another process meanwhile
@@ -215,7 +216,7 @@ def _hits(index: Index, question: str, order: Ranking, rankings: dict[str, Ranki
                 parts[f"{name}_rank"], parts[name] = ranks[number]
         relevance = max(0.0, parts.get("vector", 0.0))
         if how != "vector":
-            relevance = max(relevance, index.words().share(question, passage.searched))
+            relevance = max(relevance, index.words().share(weights, passage.searched))
         if threshold is not None and relevance < threshold:
             hits.below += 1
             continue

@@ -68,7 +68,7 @@ BAD = {
     "scan.pdf": (pdf(b"0 0 100 100 re f"), "scanned"),
     "secret.pdf": (pdf(shown("Hidden."), encrypt=ENCRYPTED), "encrypted"),
     "bomb.pdf": (pdf(zlib.compress(b" " * 200_000_000, 9), filters="/Filter /FlateDecode"), "damaged|memory|no text"),
-    "zeros.txt": (b"abc\x00\x00\x01" * 100, "no text file"),
+    "zeros.txt": (b"abc\x00\x00\x01" * 100, "no text"),
     "spaces.txt": (b"  \n\n ", "no text"),
     "broken.json": (b'{"a": [1, 2', "no JSON in line 1"),
     "deep.json": (b"[" * 100_000, "nested too deeply"),
@@ -166,11 +166,10 @@ def test_a_file_that_labkit_does_not_read_is_answered_when_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("how", chunks.WAYS)
-@pytest.mark.parametrize("size", [5, 30, 120])
-@pytest.mark.parametrize("overlap", [0, 4])
+@pytest.mark.parametrize(("size", "overlap"), [(6, 0), (40, 0), (40, 15), (120, 0)])
 def test_passages_hold_all_of_the_text_and_are_never_longer_than_asked(how, size, overlap):
     with lab.load("mini-m") as model:
-        for document in documents.read(DATA / "en", only=["*.txt", "*.md"]):
+        for document in documents.read(DATA / "en", only=["workshop*.txt", "history.md"]):
             passages = cut(document, how=how, size=size, overlap=overlap, count=model.count_tokens)
             covered = {place for p in passages for place in range(p.start, p.end)}
             assert all(document.text[p.start : p.end] == p.text for p in passages)

@@ -87,8 +87,9 @@ def _scored(vector: Vectors, ids: Sequence[int], vectors: Vectors) -> list[tuple
     rows = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(rows, axis=1)
     scores = (rows * np.asarray(vector, dtype=np.float64)).sum(axis=1) / np.where(lengths > 0, lengths, 1)
-    ranked = sorted(zip(ids, scores.tolist(), strict=True), key=lambda pair: (-round(pair[1], 6), pair[0]))
-    return [(int(number), float(score)) for number, score in ranked]
+    numbers = np.asarray(ids, dtype=np.int64)
+    order = np.lexsort((numbers, -np.round(scores, 6)))
+    return list(zip(numbers[order].tolist(), scores[order].tolist(), strict=True))
 
 
 def check_where(where: Where | None) -> dict[str, tuple[Any, ...]]:
