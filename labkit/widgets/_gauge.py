@@ -145,7 +145,7 @@ class MemoryGauge(Panel):
     def _quantizations(self) -> list[tuple[str, str]]:
         own = self.header.quantization
         bits = shapes.BITS | ({} if own in shapes.BITS else {own: 8 * self.header.weights / max(1, self.header.parameters)})
-        return [(f"{name} ({count:.3g} bits)", name) for name, count in sorted(bits.items(), key=lambda item: item[1])]
+        return [(name, name) for name, _ in sorted(bits.items(), key=lambda item: item[1])]
 
     def _windows(self) -> list[tuple[str, int]]:
         most = self.header.context_length or 131_072
@@ -195,7 +195,8 @@ class MemoryGauge(Panel):
         return f"{said} {window}"
 
     def _rows(self, now: Fit) -> list[tuple[str, str]]:
-        return [(self._t(f"part_{name}"), bytes_text(size)) for name, size in now.parts.items()]
+        bits = 8 * now.need.weights / max(1, self.header.parameters)
+        return [(self._t(f"part_{name}", bits=bits), bytes_text(size)) for name, size in now.parts.items()]
 
     def _table(self, now: Fit) -> str:
         rows = "".join(

@@ -18,6 +18,7 @@ from ._style import SHARED
 from ._texts import TEXTS
 
 REFRESH = 0.05  # seconds between two updates of a text that streams: faster than the eye needs, slow enough to cost nothing
+SLOWEST = 0.5  # of a long text, which the browser has to draw whole each time: it must not fall behind, or it hears no Stop
 REST = 0.5  # seconds without a change after which the snapshot follows a slider
 _COUNT = iter(range(10**9))
 
@@ -157,7 +158,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         try:
             shown = 0.0
             for pieces, chunk in enumerate(stream, 1):
-                if time.monotonic() - shown >= REFRESH:
+                if time.monotonic() - shown >= pause(chunk.elapsed):
                     show(chunk.elapsed, pieces)
                     shown = time.monotonic()
             return stream.reply
@@ -168,11 +169,11 @@ class Panel(ipw.VBox):  # type: ignore[misc]
     @staticmethod
     def _throttled(show: Callable[[], object]) -> Callable[[], None]:
         """The same function, which does its work a few times a second at most."""
-        shown = 0.0
+        shown, start = 0.0, time.monotonic()
 
         def maybe() -> None:
             nonlocal shown
-            if time.monotonic() - shown >= REFRESH:
+            if time.monotonic() - shown >= pause(time.monotonic() - start):
                 show()
                 shown = time.monotonic()
 
@@ -239,6 +240,15 @@ class Panel(ipw.VBox):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return self.text
+
+
+def pause(elapsed: float) -> float:
+    """Seconds from one update to the next, so long after the beginning.
+
+    >>> pause(0.5), pause(4.0), pause(60.0)
+    (0.05, 0.1, 0.5)
+    """
+    return min(SLOWEST, max(REFRESH, elapsed / 40))
 
 
 def error_html(error: Exception, word: str) -> str:

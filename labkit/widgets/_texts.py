@@ -140,7 +140,7 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "part": {"en": "part", "es": "parte"},
     "memory": {"en": "memory", "es": "memoria"},
-    "part_weights": {"en": "weights", "es": "pesos"},
+    "part_weights": {"en": "weights, {bits:.3g} bits each", "es": "pesos, {bits:.3g} bits cada uno"},
     "part_kv_cache": {"en": "KV cache (what it remembers of the context)", "es": "caché KV (lo que recuerda del contexto)"},
     "part_working": {"en": "working space", "es": "espacio de trabajo"},
     # -- playground -----------------------------------------------------------------------------------------------------------------

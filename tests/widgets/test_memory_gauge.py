@@ -64,6 +64,7 @@ def test_sliders_change_the_prediction(gauge):
     assert gauge.fit.need.kv_cache * 4 == before[1].kv_cache and gauge.gauge.value != before[0]
     gauge.quantization.value = "Q8_0"
     assert gauge.fit.need.weights == pytest.approx(before[1].weights * 8.5 / 16, rel=0.02) and "Q8_0" in gauge.text
+    assert "weights, 8.5 bits each" in gauge.text
 
 
 def test_another_model_keeps_what_it_can(gauge):
