@@ -13,7 +13,6 @@ from ..backends.base import Model, Prompt
 from ..backends.registry import load
 from ..chat import Options
 from ..errors import LabError, OptionError
-from ..measure import PeakMemory
 from ..measure.memory import on_server
 from . import scorers as _scorers
 from .calls import Call, Outcome, Run, open_log
@@ -109,7 +108,7 @@ def compare(
             found[entry.label], outcomes = _enter(entry, calls, run)
             for call, (case, repeat) in zip(calls, _each(cases, repeats), strict=True):
                 head = {"model": entry.label, "case": case.number, "prompt": case.text, "repeat": repeat, "seed": call.options.seed}
-                rows.append(row(head, outcomes[call.index], functions, case.expected))
+                rows.append(row(head, outcomes[call.index], functions, case.expected) | {"memory": found[entry.label].memory})
         errors = [entrant.error for entrant in found.values() if entrant.error]
         if len(errors) == len(entries):
             raise errors[0]
@@ -149,38 +148,28 @@ def _calls(entry: Entry, cases: Sequence[Case], repeats: int, seed: int, start: 
 
 
 def _enter(entry: Entry, calls: Sequence[Call], run: Run) -> tuple[Entrant, dict[int, Outcome]]:
-    """Load a model where that is needed, let it answer, and see what memory that takes."""
-    from ..backends._library import library
-    from ..backends.llama_cpp import LlamaCppModel
-
+    """Load a model where that is needed, and let it answer."""
     owned = not isinstance(entry.model, Model)
-    with suppress(LabError):  # the engine itself is not the first model's memory
-        library()
-    with PeakMemory() as watch:
-        try:
-            model = load(entry.model) if not isinstance(entry.model, Model) else entry.model
-            model._check_open()
-        except OptionError:
-            raise
-        except LabError as error:
-            for call in calls:
-                run.meter.add(call.index, error)
-            return Entrant(entry.label, entry.options, error=error), {call.index: Outcome(error) for call in calls}
-        try:
-            outcomes = run(model, calls)
-            reported = on_server(model)
-            info = None
-            with suppress(LabError):
-                info = model.info()
-        finally:
-            if owned:
-                model.close()
-    answered = replies(outcomes.values())
-    entrant = Entrant(entry.label, entry.options, model.engine, info, model.context_window, next(iter(answered), None))
-    if reported is not None:
-        return replace(entrant, memory=reported.get("size"), memory_source="Ollama ps"), outcomes
-    answered_here = run.executor is None and any(not outcome.from_log for outcome in outcomes.values())
-    if owned and isinstance(model, LlamaCppModel) and answered_here:
-        return replace(entrant, memory=watch.growth, memory_source="measured"), outcomes
-    memory = info.memory if info is not None else None
-    return replace(entrant, memory=memory, memory_source="predicted" if memory else ""), outcomes
+    try:
+        model = load(entry.model) if not isinstance(entry.model, Model) else entry.model
+        model._check_open()
+    except OptionError:
+        raise
+    except LabError as error:
+        for call in calls:
+            run.meter.add(call.index, error)
+        return Entrant(entry.label, entry.options, error=error), {call.index: Outcome(error) for call in calls}
+    try:
+        outcomes = run(model, calls)
+        reported = on_server(model)
+        info = None
+        with suppress(LabError):
+            info = model.info()
+    finally:
+        if owned:
+            model.close()
+    reply = next(iter(replies(outcomes.values())), None)
+    # Not the growth of this process: what one model gave back, the next one takes without any growth.
+    predicted = (info.memory, "predicted") if info is not None and info.memory else (None, "")
+    memory, source = (reported.get("size"), "Ollama ps") if reported is not None else predicted
+    return Entrant(entry.label, entry.options, model.engine, info, model.context_window, reply, memory, source), outcomes

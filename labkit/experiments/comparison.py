@@ -45,7 +45,7 @@ class Entrant:
     memory : int or None
         Bytes.
     memory_source : str
-        'measured' (growth of this process while it was loaded and answered), 'predicted' (from the file's header), 'Ollama ps' or ''.
+        'predicted' (weights, KV cache and working space, from the file's header), 'Ollama ps' (what the server reports) or ''.
     error : LabError or None
         Why it could not be loaded.
     """
@@ -69,7 +69,7 @@ class Comparison:
     ----------
     frame : DataFrame
         One row for each answer: 'model', 'case', 'prompt', 'repeat', 'seed', 'text', a column for each scorer, tokens, times in seconds,
-        'error', 'score_error', 'from_log'.
+        'error', 'score_error', 'from_log', 'memory' of the model in bytes.
     entrants : dict
         Label -> Entrant.
     scorers : tuple of str
@@ -220,11 +220,11 @@ class Comparison:
     def _verdicts(self) -> list[str]:
         if len(self.entrants) < 2 or not self.scorers:
             return []
-        return [f"{name}: {verdict}." for name in self.scorers for verdict in self.differences(name)["verdict"]]
+        return [f"{name}: {line}." for name in self.scorers for line in _few(self.differences(name))]
 
     def _lines(self) -> list[str]:
         wrong = self.frame["error"].ne("").sum()
-        lines = [*self._verdicts(), *(f"Not fair: {flag}." for flag in self.flags())]
+        lines = [*self._verdicts(), *(f"Flagged: {flag}." for flag in self.flags())]
         lines += [f"{wrong} of {len(self.frame)} calls failed: see the column 'error'."] if wrong else []
         unscored = self.frame["score_error"].ne("").sum()
         lines += [f"{unscored} answers could not be scored: see the column 'score_error'."] if unscored else []
@@ -252,6 +252,14 @@ class Comparison:
     def _repr_html_(self) -> str:
         small = "".join(f"<div>{escape(line)}</div>" for line in self._lines())
         return table_html(*self._table()) + f'<div class="{PLAIN}" style="font-size:90%">{small}</div>'
+
+
+def _few(pairs: pd.DataFrame) -> list[str]:
+    """The verdicts of some pairs; where there are many, those without a clear difference are only counted."""
+    if len(pairs) <= 3:
+        return list(pairs["verdict"])
+    clear = list(pairs[pairs["clear"]]["verdict"])
+    return [*clear, f"no clear difference in {len(pairs) - len(clear)} of {len(pairs)} pairs"]
 
 
 def _verdict(one: str, other: str, found: Difference) -> str:
