@@ -173,10 +173,7 @@ def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str = "en") ->
     axes.invert_yaxis()
     axes.legend(fontsize="small")
     figure.tight_layout()
-    said = [
-        f"{label}: {frame['token'][0]!r} {100 * frame['after'][0]:.0f} %, {int(frame['kept'].sum())} kept"
-        for label, frame in frames.items()
-    ]
+    said = [f"{label}: {frame['token'][0]!r} {100 * frame['after'][0]:.0f} %" for label, frame in frames.items()]
     return Figure(figure, "; ".join(said))
 
 

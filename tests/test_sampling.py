@@ -116,7 +116,7 @@ def test_a_plot_says_in_words_what_it_shows(model):
     frames = {f"temperature {t}": lab.next_tokens(model, "What does $x$ cost?", 8, temperature=t) for t in (0.2, 1.0)}
     for lang in ("en", "es"):
         figure = sampling.plot(frames, 5, lang)
-        assert figure.png.startswith(b"\x89PNG") and "temperature 0.2: " in figure.alt and "kept" in figure.alt
+        assert figure.png.startswith(b"\x89PNG") and "temperature 0.2: " in figure.alt and figure.alt.endswith(" %")
     for wrong in (lambda: sampling.plot({}), lambda: sampling.plot(frames, lang="fr"), lambda: sampling.plot(frames, 0)):
         with pytest.raises(OptionError):
             wrong()

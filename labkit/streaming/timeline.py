@@ -30,7 +30,7 @@ WORDS = {
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Timeline:
     """A reply and its chunks, each with the second of its arrival.
 
@@ -105,6 +105,9 @@ class Timeline:
     def plot(self, lang: str = "en") -> Figure:
         """The text as it grows, and the gaps between chunks."""
         return plot([self], lang)
+
+    def __repr__(self) -> str:
+        return f"<{_alt(self)}>"
 
     def _repr_html_(self) -> str:
         shown = {name: f"{value:.4g}" if isinstance(value, float) else escape(value) for name, value in self.row().items()}
