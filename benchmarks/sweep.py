@@ -1,21 +1,22 @@
-"""Many generations at once, as ratios to two peers in the same run: python -m benchmarks.sweep [rounds] [path of ollama]
+"""Many generations at once, as ratios to two peers in the same run: python -m benchmarks.sweep [rounds] [--parts ...] [--models ...]
 
 32 generations of at most 64 tokens, first from different prompts, then from prompts that share 500 tokens: `Model.generate_many`, then
 `Llama.create_completion` one by one (with its own best number of threads), and a real Ollama (with its best OLLAMA_NUM_PARALLEL and
 num_thread, and answers that are not streamed, which is faster). All take the same model, options and seeds, in turn, so that a busy
 machine slows all; a figure is the median of the ratios within each round. CPU time, which other programs change less, is beside it.
-At last, the cost of 1, 4, 16, 64 and 256 generations.
+At last, the cost of 1, 4, 16, 64 and 256 generations. Where mini-l is not shipped, a model of its size with random weights stands in:
+that is good for speed alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -129,30 +130,54 @@ def ratios(one: Run, other: Run, requests: list[Ask], rounds: int, cpu: bool = T
     return text + (f"; per CPU second {statistics.median(cpus):.2f}" if cpu else "")
 
 
-def main(rounds: int, program: str | None) -> None:
-    """Measure and print."""
-    import labkit as lab
+PARTS = ("peer", "ollama", "cost")
+SIZE_L: dict[str, Any] = {"width": 512, "layers": 4, "inner": 1024, "heads": 8, "kv_heads": 8}
+
+
+def models(names: list[str], folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """Title, what `load` takes, and file of each model."""
     from labkit.zoo import catalog
 
-    for name in [name for name in ("mini-m", "mini-l") if name in catalog.names() and catalog.path(name).is_file()]:
-        model: Any = lab.load(name)
-        path = catalog.path(name)
-        plain, shared = asks(COUNT), asks(COUNT, long_prefix(model))
-        print(f"{name}: {COUNT} generations of at most {TOKENS} tokens; the machine's load is {os.getloadavg()[0]:.1f}", flush=True)
-        threads = max((1, 2), key=lambda number: max(speed(peer(path, model, number, True), plain)[0] for _ in range(2)))
-        print(f"  generate_many / create_completion one by one ({threads} threads, its best):")
-        print(f"    different prompts: {ratios(ours(model), peer(path, model, threads, True), plain, rounds)}", flush=True)
-        print(f"    500 tokens shared: {ratios(ours(model), peer(path, model, threads, True), shared, rounds)}", flush=True)
-        print(
-            f"    500 tokens shared, not reused there: {ratios(ours(model), peer(path, model, threads, False), shared, rounds)}", flush=True
-        )
-        if program:
-            against_ollama(program, path, model, plain, shared, rounds)
-        print("  cost of more generations:")
-        for count in (1, 4, 16, 64, 256):
-            rates = [speed(ours(model), asks(count)) for _ in range(rounds)]
-            wall, cpu = (statistics.median(rate) for rate in zip(*rates, strict=True))
-            print(f"    {count:3}: {wall:6.0f} tokens/s, {1000 / cpu:.3f} ms of CPU for each token (n = {rounds})", flush=True)
+    for name in names:
+        if name in catalog.names() and catalog.path(name).is_file():
+            yield name, name, catalog.path(name)
+        elif name == "mini-l":
+            from tests.backends.synthetic import llama
+
+            path = llama(folder / "random.gguf", **SIZE_L)
+            yield f"random weights of mini-l's size ({path.stat().st_size / 1e6:.0f} MB)", str(path), path
+
+
+def main(rounds: int, program: str | None, names: list[str], parts: list[str]) -> None:
+    """Measure and print."""
+    import labkit as lab
+
+    with tempfile.TemporaryDirectory() as folder:
+        for title, name, path in models(names, Path(folder)):
+            model: Any = lab.load(name)
+            plain, shared = asks(COUNT), asks(COUNT, long_prefix(model))
+            print(f"{title}: {COUNT} generations of at most {TOKENS} tokens; the machine's load is {os.getloadavg()[0]:.1f}", flush=True)
+            if "peer" in parts:
+                against_peer(path, model, plain, shared, rounds)
+            if "ollama" in parts and program:
+                against_ollama(program, path, model, plain, shared, rounds)
+            if "cost" in parts:
+                print("  cost of more generations:")
+                for count in (1, 4, 16, 64, 256):
+                    rates = [speed(ours(model), asks(count)) for _ in range(rounds)]
+                    wall, cpu = (statistics.median(rate) for rate in zip(*rates, strict=True))
+                    print(f"    {count:3}: {wall:6.0f} tokens/s, {1000 / cpu:.3f} ms of CPU for each token (n = {rounds})", flush=True)
+            model.close()
+
+
+def against_peer(path: Path, model: Any, plain: list[Ask], shared: list[Ask], rounds: int) -> None:
+    """llama-cpp-python, one by one."""
+    threads = max((1, 2), key=lambda number: max(speed(peer(path, model, number, True), plain)[0] for _ in range(2)))
+    reused, anew = peer(path, model, threads, True), peer(path, model, threads, False)
+    print(f"  generate_many / create_completion one by one ({threads} threads, its best):")
+    print(f"    different prompts: {ratios(ours(model), reused, plain, rounds)}", flush=True)
+    print(f"    500 tokens shared: {ratios(ours(model), reused, shared, rounds)}", flush=True)
+    print(f"    500 tokens shared, not reused there: {ratios(ours(model), anew, shared, rounds)}", flush=True)
 
 
 def against_ollama(program: str, path: Path, model: Any, plain: list[Ask], shared: list[Ask], rounds: int) -> None:
@@ -172,4 +197,10 @@ def against_ollama(program: str, path: Path, model: Any, plain: list[Ask], share
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, sys.argv[2] if len(sys.argv) > 2 else shutil.which("ollama"))
+    parser = argparse.ArgumentParser("python -m benchmarks.sweep")
+    parser.add_argument("rounds", nargs="?", type=int, default=7)
+    parser.add_argument("--models", nargs="+", default=["mini-m", "mini-l"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--ollama", default=shutil.which("ollama"), help="the program (default: from PATH)")
+    given = parser.parse_args()
+    main(given.rounds, given.ollama, given.models, given.parts)
