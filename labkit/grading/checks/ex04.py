@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from ..parts import Exercise, Trial
 
 SEEDS = [1, 2, 3, 4, 5]
 WILD: dict[str, Any] = {"temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
-# What 04.4 asks about: five answers of at most 12 tokens, with seeds 1 to 5 unless a seed is given.
+# What 04.4 asks about: three answers of at most 12 tokens, with seeds 1 to 3 unless a seed is given.
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     "A": WILD | {"temperature": 0},
     "B": WILD,
@@ -152,8 +153,8 @@ exercise.task(
     "04.4",
     2,
     {
-        "en": "predict(): for each experiment, whether its five texts are the same or different.",
-        "es": "predict(): para cada experimento, si sus cinco textos son iguales (same) o distintos (different).",
+        "en": "predict(): for each experiment, whether its three texts are the same or different.",
+        "es": "predict(): para cada experimento, si sus tres textos son iguales (same) o distintos (different).",
     },
     {
         "en": "Begin with the experiments of which you are sure; the others can be tried out.",
@@ -222,9 +223,19 @@ def engine(name: str) -> Model:
     return load(name)
 
 
-def texts(t: Trial, prompt: str, **settings: Any) -> list[str]:
-    """Five answers of the real engine, one for each seed unless a seed is given."""
-    return [engine(t.model).chat(prompt, **({"seed": seed} | settings)).text for seed in SEEDS]
+_ASKED: dict[str, str] = {}  # question to the engine -> its answer: with a seed it is always the same
+
+
+def texts(t: Trial, prompt: str, seeds: Sequence[int] = SEEDS, **settings: Any) -> list[str]:
+    """Answers of the real engine, one for each seed unless a seed is given; each is asked for once."""
+    found = []
+    for seed in seeds:
+        given = {"seed": seed} | settings
+        key = json.dumps([t.model, prompt, given], sort_keys=True, default=repr)
+        if key not in _ASKED:
+            _ASKED[key] = engine(t.model).chat(prompt, **given).text
+        found.append(_ASKED[key])
+    return found
 
 
 def reached(t: Trial, goal: str, prompt: str) -> None:
@@ -289,7 +300,7 @@ def predictions(t: Trial) -> dict[str, str]:
 
 def outcome(t: Trial, letter: str) -> str:
     """What the engine really does in an experiment."""
-    return "same" if len(set(texts(t, STORY[t.lang], max_tokens=12, **EXPERIMENTS[letter]))) == 1 else "different"
+    return "same" if len(set(texts(t, STORY[t.lang], SEEDS[:3], max_tokens=12, **EXPERIMENTS[letter]))) == 1 else "different"
 
 
 @exercise.part("04.4", 0.5)
