@@ -227,14 +227,17 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         return bundle | self._frozen()
 
     def _ipython_display_(self) -> None:
-        # Two outputs: the live view with the snapshot of this moment, and one that is replaced whenever the widget changes. Replacing
-        # the first would draw the view again and take the keyboard from whoever is typing. A live view hides the second one.
+        # Two outputs: the live view, and the snapshot, which is replaced whenever the widget changes. Replacing the view itself would
+        # draw it again and take the keyboard from whoever is typing. A live view hides the snapshot; exported pages show it.
         from IPython import display
 
         show: Any = display.display
-        show(self._repr_mimebundle_(), raw=True)
-        self._last_snapshot = self._frozen()["text/html"]
-        handle = show({"text/html": "<div class='labkit-snapshot'></div>", "text/plain": ""}, raw=True, display_id=True)
+        line = self._t("live_here", title=self.title)
+        view = self._repr_mimebundle_() | {"text/html": f"<div class='{PLAIN}'>{escape(line)}</div>", "text/plain": line}
+        show(view, raw=True)
+        frozen = self._frozen()
+        self._last_snapshot = frozen["text/html"]
+        handle = show(frozen, raw=True, display_id=True)
         if handle is not None:
             self._handles.append(handle)
 

@@ -10,6 +10,10 @@ TEXTS: dict[str, dict[str, str]] = {
     "show_text": {"en": "Show as text", "es": "Ver como texto"},
     "hide_text": {"en": "Hide the text", "es": "Ocultar el texto"},
     "text_hint": {"en": "The same as plain text, to read aloud or copy", "es": "Lo mismo como texto, para leer en voz alta o copiar"},
+    "live_here": {
+        "en": "{title}: it works while the notebook runs; below is how it was left.",
+        "es": "{title}: funciona mientras el cuaderno está en marcha; debajo, cómo quedó.",
+    },
     "model": {"en": "Model", "es": "Modelo"},
     "loading": {"en": "Loading {name} …", "es": "Cargando {name} …"},
     "waiting": {

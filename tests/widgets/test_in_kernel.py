@@ -109,7 +109,7 @@ def test_interrupting_a_running_cell_stops_widgets_too(kernel, streaming):
     assert ended(kernel) == "cancelled"
 
 
-def test_first_output_holds_view_and_snapshot_and_is_never_redrawn(kernel):
+def test_the_view_is_never_redrawn_and_the_snapshot_stands_below_it(kernel):
     outputs = []
     kernel.client.execute_interactive(
         "lab.widgets.chat('mini-m')",
@@ -119,3 +119,4 @@ def test_first_output_holds_view_and_snapshot_and_is_never_redrawn(kernel):
     first, second = outputs
     assert set(first["data"]) == {VIEW, "text/html", "text/plain"} and "display_id" not in first.get("transient", {})
     assert VIEW not in second["data"] and second["transient"]["display_id"]
+    assert "No messages yet" in second["data"]["text/html"] and "No messages yet" in second["data"]["text/plain"]
