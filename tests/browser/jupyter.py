@@ -79,7 +79,7 @@ def jupyterlab(folder: Path, notebooks: Path) -> Iterator[Lab]:
     command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
     env = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
     url = f"http://127.0.0.1:{port}"
-    with running(command, folder / "jupyter.log", f"{url}/api", env):
+    with running(command, folder / "jupyter.log", f"{url}/api", env, seconds=300):
         yield Lab(url, token, notebooks)
 
 
@@ -162,7 +162,7 @@ class Notebook:
     def theme(self, name: str) -> None:
         """Light or dark, and wait until the page has it."""
         self.command("apputils:change-theme", theme=name)
-        self.page.locator(f"body[data-jp-theme-name='{name}']").wait_for()
+        self.page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
 
     def width(self, pixels: int, height: int = 1000) -> None:
         """The width of the window."""

@@ -11,10 +11,14 @@ from typing import Any
 import nbformat
 import pytest
 
+from labkit.grading import report
+from labkit.rag.hidden import visible
+
 from .jupyter import Notebook, open_page
 from .payloads import OUTSIDE, PAYLOADS
 
 PREPARE = """import json, labkit as lab
+from dataclasses import replace
 from IPython.display import display
 from labkit.chat import Reply, Sent, Usage, Timing
 payloads = json.load(open("payloads.json", encoding="utf-8"))
@@ -35,11 +39,31 @@ models.frame()[["name", "note"]]""",
     "frame columns": "lab.display.frame([range(len(payloads))], columns=payloads, index=[payloads[0]]).T",
     "doctor": """from labkit.health.report import Check, Report
 Report(tuple(Check(p, "problem", p, p) for p in payloads))""",
-    "measurement": """from dataclasses import replace
-from labkit.measure import measure
+    "measurement": """from labkit.measure import measure
 measured = measure(lab.load("mini-m"), "Hello!", max_tokens=4, repeats=1)
 replace(measured, notes=tuple(payloads), provenance=replace(measured.provenance, model=payloads[0]))""",
     "table": "from IPython.display import HTML; show(HTML(lab.display.table_html([p], [[p]], p)) for p in payloads)",
+    "documents": """from labkit.rag.documents import Document, Documents, Skipped
+from labkit.rag.chunks import Passage, Passages
+documents = [Document(f"{n}", p, title=p, notes=(p,)) for n, p in enumerate(payloads)]
+show([Documents(documents[:50], [Skipped(p, p) for p in payloads]), *documents])""",
+    "passages": """passages = [Passage(d.source, d.text, 0, len(d.text), 1, 9, title=d.title) for d in documents]
+show([Passages(passages, documents), *passages])""",
+    "answer": """from labkit.rag.answer import Answer, Source
+from labkit.rag.check import Check as Checked
+from labkit.rag.retrieve import Hit, Hits
+from labkit.rag.trace import Step, Trace
+show(Hits([Hit(x, 0.5, 1, {"vector": 0.5}, 0.5)], x.text, "hybrid") for x in passages)
+show(Answer(p, p, "en", (Source(1, x, p, True, 1.0),), checks=(Checked(p, (1,), False, 0.5, (p,), p),)) for p, x in zip(payloads, passages))
+show(Trace([Step(p, {}, p, 0.1)]) for p in payloads)""",
+    "comparison": """compared = lab.compare([lab.load("mini-m")], payloads[:2], repeats=1, max_tokens=2, log=None)
+replace(compared, notes=tuple(payloads))""",
+    "sweep": """swept = lab.sweep(lab.load("mini-m"), payloads[0], temperature=[0.1, 0.2], repeats=1, max_tokens=2, log=None)
+replace(swept, prompt=payloads[0], model=payloads[1], notes=tuple(payloads))""",
+    "check": """from labkit.grading.check import Feedback
+from labkit.grading.parts import PartResult, TaskResult
+parts = [PartResult(p, 0, 1, hint=p, advice=p, input=p, got=p, expected=p) for p in payloads]
+show(Feedback(TaskResult(p.name, 1, (p,)), p.name, "en") for p in parts)""",
     "error": """for p in payloads:
     try: raise lab.errors.ModelNotFoundError(f"No model {p}.", p, p)
     except lab.LabError: get_ipython().showtraceback(exception_only=True)""",
@@ -75,7 +99,7 @@ def check(page: Any, areas: Any, outside: list[str], quoted: bool = False) -> No
     areas.evaluate_all("roots => roots.forEach(root => root.querySelectorAll('details').forEach(e => { e.open = true; }))")
     shown = words("\n".join(areas.all_inner_texts()))
     expected = {name: repr(text)[1:-1] if quoted else text for name, text in PAYLOADS.items()}
-    assert not [name for name, text in expected.items() if words(text) not in shown]
+    assert not [name for name, text in expected.items() if words(text) not in shown and words(visible(text)) not in shown]
     assert areas.evaluate_all(STRANGE) == []
     assert page.evaluate("window.ran") is None
     assert not [url for url in outside if OUTSIDE in url]
@@ -98,6 +122,25 @@ def test_payload_is_text(book, name):
     area = book.do(DISPLAYS[name])
     check(book.page, area, book.outside, name in QUOTED)
     assert not book.dialogs and not book.outside
+
+
+def test_payload_is_text_in_pages_for_a_class(browser, tmp_path):
+    """The feedback page of a student, and the teacher's overview."""
+    parts = [
+        {"name": p, "points": 0, "of": 1, "hidden": False, "hint": p, "advice": p, "input": p, "got": p, "expected": p}
+        for p in PAYLOADS.values()
+    ]
+    results = [
+        {"student": p, "exercise": p, "points": 0, "of": 1, "notes": [p], "way": "namespaces"}
+        | {"tasks": [{"id": p, "points": 0, "of": 1, "parts": [part]}], "errors": [{"cell": p, "kinds": [p], "text": p}], "output": p}
+        for p, part in zip(PAYLOADS.values(), parts, strict=True)
+    ]
+    for name, text in {"student": report.feedback_page("x", results), "overview": report.overview_page(results)}.items():
+        file = tmp_path / f"{name}.html"
+        file.write_text(text, encoding="utf-8")
+        page, outside = open_page(browser, file.as_uri())
+        check(page, page.locator("body"), outside)
+        page.context.close()
 
 
 def test_payload_is_text_in_a_notebook_from_elsewhere(book, browser, lab):
