@@ -75,14 +75,10 @@ class KnowledgeBase:
         self._loaded = self._placed = False
 
     def _chosen(self, embedder: str | Model | None) -> str | None:
-        known = self.archive.meta("embedder")
         if isinstance(embedder, Model):
             return embedder.name
         if embedder == DEFAULT and DEFAULT not in catalog.names():
-            if known != DEFAULT:
-                self.notice = (
-                    f"The embedding model {DEFAULT!r} is not shipped with this labkit: this knowledge base searches by words alone."
-                )
+            self.notice = f"The embedding model {DEFAULT!r} is not shipped with this labkit, so the search goes by words alone."
             return None
         return embedder
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import labkit as lab
+from labkit.cli import main
 from labkit.errors import LabError, OptionError
 from labkit.rag import documents
 
@@ -186,3 +187,18 @@ def test_without_the_shipped_embedding_model_a_notice_says_so():
         assert bool(kb.notice) != shipped
         assert kb.notice == "" or ("words alone" in kb.notice and kb.notice.split(",")[0][:20] in kb._repr_html_().replace("&#x27;", "'"))
         assert kb.search("ferry Petrel")[0].text
+
+
+def test_command_line_adds_asks_and_shows_where_it_is_from(tmp_path, capsys):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "otter.txt").write_text("The otter of the school is called Quillon.", encoding="utf-8")
+    (tmp_path / "notes" / "broken.pdf").write_bytes(b"no pdf")
+    file = str(tmp_path / "notes.kb")
+    assert main(["kb", "add", str(tmp_path / "notes"), "--kb", file, "--embedder", "none"]) == 0
+    out = capsys.readouterr().out
+    assert "1 added, 1 skipped" in out and "left out: broken.pdf" in out
+    assert main(["kb", "ask", "What is the otter called?", "--kb", file, "--trace"]) == 0
+    out = capsys.readouterr().out
+    assert "[1] otter.txt" in out and "of 1,024" in out.replace("1024", "1,024")
+    assert main(["kb", "ask", "What?", "--kb", str(tmp_path / "none.kb")]) == 1
+    assert "labkit kb add" in capsys.readouterr().err
