@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from labkit.rag import KnowledgeBase, evaluate
+
 DATA = Path(__file__).parents[2] / "data"
 LANGUAGES = ("en", "es")
 
@@ -98,3 +100,13 @@ def test_pdf_is_made_by_its_script(lang, file, tmp_path):
     made = PdfReader(make_pdf.make(lang, tmp_path / file))
     kept = PdfReader(DATA / lang / file)
     assert [page.extract_text() for page in made.pages] == [page.extract_text() for page in kept.pages]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_answer_can_be_found_by_a_search(lang):
+    asked = evaluate.read(DATA / "questions" / f"{lang}.jsonl")
+    with KnowledgeBase.from_folder(DATA / lang, embedder=None, fields=["text"]) as kb:
+        assert not kb.skipped
+        passages = list(kb.passages.values())
+        for question in asked:
+            assert any(evaluate.holds(passage, question) for passage in passages) == question.answerable, question
