@@ -134,8 +134,8 @@ class Submission:
         if left <= 0:
             raise WrongError("timeout")
         if self.cage is None or self.cage.over:  # an answer that ends its process must not cost those of other tasks
-            if self.ended_in == self.task:
-                raise WrongError("ended", self.ends[-1])
+            if self.ends and (self.ended_in == self.task or not self.ran):  # its cells end it: they would again
+                raise WrongError("timeout" if self.ends[-1] == "timeout" else "ended", self.ends[-1])
             self._start()
         assert self.cage is not None
         number, seconds = next(self.numbers), min(self.limits.call_seconds, left)
@@ -152,6 +152,7 @@ class Submission:
     def _start(self) -> None:
         if self.cage is not None:
             self._close()
+        self.ran = False
         self.cage = Cage(self.limits, self.isolation, self.params["lang"])
         self.how = self.cage.how
         guarded = None if self.how == "namespaces" else list(self.private)

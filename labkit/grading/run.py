@@ -148,7 +148,8 @@ def journal(path: Path) -> dict[str, dict[str, Any]]:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 result = json.loads(line)
-                done[result["key"]] = result
+                if "problem" not in result:  # what could not be graded is tried again
+                    done[result["key"]] = result
             except (ValueError, KeyError, TypeError):
                 continue
     return done
