@@ -105,7 +105,7 @@ def ranked(likeness: Any) -> Any:
 
 def bm25(passages: list[str], queries: list[str]) -> Any:
     """Scores of BM25 over plain words: (queries, passages)."""
-    import bm25s
+    import bm25s  # type: ignore[import-untyped]
 
     def words(found: list[str]) -> list[list[str]]:
         return [re.findall(r"\w+", plain(text)) for text in found]
