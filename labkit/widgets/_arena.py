@@ -91,7 +91,7 @@ class Arena(Panel):
         self._blind_round = blind
         wide, label = {"width": "98%"}, {"description_width": "7em"}
         self.prompt = ipw.Text(description=self._t("prompt"), placeholder=self._t("message_empty"), style=label, layout=wide)
-        self.prompt.on_msg(self._entered)
+        self._on_enter(self.prompt, self.ask)
         self.blind = ipw.Checkbox(blind, description=self._t("blind"), indent=False, layout={"width": "auto"})
         self.ask_button = self._button("ask_all", self.ask, button_style="primary")
         self.columns = [ipw.HTML() for _ in self.shelf.names]
@@ -115,10 +115,6 @@ class Arena(Panel):
         return button
 
     # -- what the person does ----------------------------------------------------------------------------------------------------
-
-    def _entered(self, _: Any, content: Any, __: Any) -> None:
-        if isinstance(content, dict) and content.get("event") == "submit":
-            self.ask()
 
     def ask(self) -> None:
         """Have every model answer the prompt, all at once."""

@@ -114,7 +114,7 @@ class Chat(Panel):
             system, description=self._t("system"), placeholder=self._t("system_empty"), rows=2, style=label, layout=wide
         )
         self.question = ipw.Text(description=self._t("message"), placeholder=self._t("message_empty"), style=label, layout=wide)
-        self.question.on_msg(self._entered)
+        self._on_enter(self.question, self.ask)
         self.history, self.current = ipw.HTML(layout=wide), ipw.HTML(layout=wide)
         self.ask_button = self._button("ask", self.ask, button_style="primary")
         self.again_button = self._button("again", self.again)
@@ -139,10 +139,6 @@ class Chat(Panel):
         self._set_busy(False)
 
     # -- what the person does ----------------------------------------------------------------------------------------------------
-
-    def _entered(self, _: Any, content: Any, __: Any) -> None:
-        if isinstance(content, dict) and content.get("event") == "submit":
-            self.ask()
 
     def ask(self) -> None:
         """Send what stands in the message field."""

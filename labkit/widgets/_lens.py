@@ -60,7 +60,7 @@ class TokenLens(Panel):
         self._system, self._n, self._seed, self._options = system, n, seed, options
         self._chosen, self._asked = 0, ""
         self.prompt = ipw.Text(prompt, description=self._t("prompt"), style={"description_width": "7em"}, layout={"width": "98%"})
-        self.prompt.on_msg(self._entered)
+        self._on_enter(self.prompt, self.look)
         self.sliders = option_sliders(options, lambda name: self._t(f"about_{name}"))
         for slider in self.sliders.values():
             slider.observe(self._redraw, "value")
@@ -89,10 +89,6 @@ class TokenLens(Panel):
     def options(self) -> Options:
         """The sampling options as the sliders stand."""
         return replace(self._options, **{name: slider.value for name, slider in self.sliders.items()})
-
-    def _entered(self, _: Any, content: Any, __: Any) -> None:
-        if isinstance(content, dict) and content.get("event") == "submit":
-            self.look()
 
     def look(self) -> None:
         """Compute what may come after the prompt."""

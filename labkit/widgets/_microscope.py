@@ -51,7 +51,7 @@ class Microscope(Panel):
         style, wide = {"description_width": "9em"}, {"width": "98%"}
         narrow = {"width": "26em", "max_width": "98%"}
         self.question = ipw.Text(question, description=self._t("question"), placeholder=self._t("question_empty"), style=style, layout=wide)
-        self.question.on_msg(self._entered)
+        self._on_enter(self.question, self.ask)
         ways = [(self._t(f"how_{way}"), way) for way in retrieve.WAYS if way == "lexical" or kb._embedder is not None]
         self.how = ipw.Dropdown(options=ways, description=self._t("how"), style=style, layout=narrow)
         self.k = ipw.IntSlider(
@@ -80,10 +80,6 @@ class Microscope(Panel):
         self._draw()
 
     # -- what the person does ----------------------------------------------------------------------------------------------------
-
-    def _entered(self, _: Any, content: Any, __: Any) -> None:
-        if isinstance(content, dict) and content.get("event") == "submit":
-            self.ask()
 
     def _settings(self) -> tuple[str, str, int, float]:
         return self.question.value, self.how.value, self.k.value, self.threshold.value

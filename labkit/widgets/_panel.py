@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -20,6 +21,7 @@ from ._texts import TEXTS
 REFRESH = 0.05  # seconds between two updates of a text that streams: faster than the eye needs, slow enough to cost nothing
 SLOWEST = 0.5  # of a long text, which the browser has to draw whole each time: it must not fall behind, or it hears no Stop
 REST = 0.5  # seconds without a change after which the snapshot follows a slider
+AT_ENTER = 0.5  # seconds that a text may come after the message that Enter was pressed
 _COUNT = iter(range(10**9))
 
 
@@ -103,6 +105,32 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         style = ipw.HTML(f"<style>{SHARED.replace('PANEL', self._class)}</style>", layout={"display": "none"})
         heading = ipw.HTML(f"<div class='lk-title'>{escape(self.title)}</div>")
         self.children = (style, heading, *parts, self._row(self.twin_button), self._twin)
+
+    @staticmethod
+    def _on_enter(field: Any, go: Callable[[], None]) -> None:
+        """Call `go` when Enter is pressed in a text field, with all that was typed.
+
+        The message that Enter was pressed overtakes the text: the browser sends a text that changes from key to key only as fast as the
+        kernel takes it. So the field sends its text once, at Enter, and `go` waits for it; where nothing has changed, none comes.
+        """
+        field.continuous_update = False
+        waiting: list[asyncio.TimerHandle] = []
+
+        def now() -> None:
+            for timer in waiting:
+                timer.cancel()
+            waiting.clear()
+            go()
+
+        def entered(_: Any, content: Any, __: Any) -> None:
+            if isinstance(content, dict) and content.get("event") == "submit":
+                try:
+                    waiting.append(asyncio.get_running_loop().call_later(AT_ENTER, now))
+                except RuntimeError:  # no kernel, so nothing is on its way
+                    now()
+
+        field.on_msg(entered)
+        field.observe(lambda _: now() if waiting else None, "value")
 
     @staticmethod
     def _row(*parts: Any) -> Any:
