@@ -123,14 +123,18 @@ def test_engine_is_pinned_to_its_source():
     assert len(re.findall("--hash=", pin)) == 1
 
 
+# Extra -> the room that may import what it brings, at the moment when it is needed.
+ROOMS = {"train": "zoo", "dask": "grading", "stores": "rag/stores"}
+
+
 def test_what_the_package_imports_is_required():
     required = {canonicalize_name(need.name) for need in CORE}
-    train = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"]["train"]}
+    extras = {name: {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"][name]} for name in ROOMS}
     known = packages_distributions()
     for file, module in imported(ROOT / "labkit"):
         if module in sys.stdlib_module_names or module == "labkit":
             continue
-        allowed = required | train if Path(file).is_relative_to(Path("labkit", "zoo")) else required
+        allowed = required.union(*(extras[name] for name, room in ROOMS.items() if Path(file).is_relative_to(Path("labkit", room))))
         homes = {canonicalize_name(name) for name in known.get(module, [module])}
         assert homes & allowed, f"{file} imports {module}, which pyproject.toml does not require"
 
