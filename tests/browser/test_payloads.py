@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from typing import Any
 
 import nbformat
@@ -94,12 +95,20 @@ def words(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def check(page: Any, areas: Any, outside: list[str], quoted: bool = False) -> None:
-    """Everything is readable, nothing has run, nothing was loaded."""
+def not_shown(areas: Any, expected: dict[str, str]) -> list[str]:
+    """Names of the payloads that cannot be read, whatever is folded opened."""
     areas.evaluate_all("roots => roots.forEach(root => root.querySelectorAll('details').forEach(e => { e.open = true; }))")
     shown = words("\n".join(areas.all_inner_texts()))
+    return [name for name, text in expected.items() if words(text) not in shown and words(visible(text)) not in shown]
+
+
+def check(page: Any, areas: Any, outside: list[str], quoted: bool = False) -> None:
+    """Everything is readable, nothing has run, nothing was loaded."""
     expected = {name: repr(text)[1:-1] if quoted else text for name, text in PAYLOADS.items()}
-    assert not [name for name, text in expected.items() if words(text) not in shown and words(visible(text)) not in shown]
+    deadline = time.monotonic() + 30  # the cell's number can be there before the browser has drawn its outputs
+    while (unseen := not_shown(areas, expected)) and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert not unseen
     assert areas.evaluate_all(STRANGE) == []
     assert page.evaluate("window.ran") is None
     assert not [url for url in outside if OUTSIDE in url]
