@@ -49,7 +49,11 @@ def from_port(port: int, path: str) -> None:
 
     def connect() -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
-        sock.connect(path)
+        try:
+            sock.connect(path)
+        except OSError:
+            sock.close()
+            raise
         return sock
 
     start(socket.create_server(("127.0.0.1", port)), connect)
@@ -69,10 +73,18 @@ def start(listener: socket.socket, connect: Callable[[], socket.socket]) -> None
             except OSError:  # nobody there: for the caller it is as if nobody listened
                 here.close()
                 continue
-            for one, other in ((here, there), (there, here)):
-                threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+            threading.Thread(target=_carry, args=(here, there), daemon=True).start()
 
     threading.Thread(target=take, daemon=True).start()
+
+
+def _carry(here: socket.socket, there: socket.socket) -> None:
+    """Both ways, until both sides have ended."""
+    with here, there:
+        back = threading.Thread(target=_pump, args=(there, here), daemon=True)
+        back.start()
+        _pump(here, there)
+        back.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -81,17 +81,17 @@ def test_every_sampling_option_arrives(model, client):
 
 
 def test_ollamas_client_chats_too(model, server):
-    client = ollama.Client(server.url)
     expected = model.chat(STORY, seed=1, max_tokens=12)
     options = {"seed": 1, "num_predict": 12, "top_k": 40}
-    whole = client.chat("mini-m", ASK["messages"], options=options)
-    assert whole.message.content == expected.text and whole.done_reason == "length" and whole.eval_count == 12
-    lines = list(client.chat("mini-m", ASK["messages"], stream=True, options=options))
-    assert "".join(line.message.content for line in lines) == expected.text and [line.done for line in lines].count(True) == 1
-    assert lines[-1].prompt_eval_count == expected.usage.prompt_tokens and lines[-1].eval_duration > 0
-    with pytest.raises(ollama.ResponseError, match="no model"):
-        client.chat("mini-x", ASK["messages"])
-    assert [entry.model for entry in client.list().models] == ["mini-m"]
+    with ollama.Client(server.url) as client:
+        whole = client.chat("mini-m", ASK["messages"], options=options)
+        assert whole.message.content == expected.text and whole.done_reason == "length" and whole.eval_count == 12
+        lines = list(client.chat("mini-m", ASK["messages"], stream=True, options=options))
+        assert "".join(line.message.content for line in lines) == expected.text and [line.done for line in lines].count(True) == 1
+        assert lines[-1].prompt_eval_count == expected.usage.prompt_tokens and lines[-1].eval_duration > 0
+        with pytest.raises(ollama.ResponseError, match="no model"):
+            client.chat("mini-x", ASK["messages"])
+        assert [entry.model for entry in client.list().models] == ["mini-m"]
 
 
 def test_a_schema_is_obeyed_and_letters_stay_whole(client):
