@@ -74,7 +74,7 @@ def test_stored_outputs_name_no_private_folder(path):
 
 
 def run_with_papermill(path: Path, out: Path, **parameters) -> None:
-    papermill.execute_notebook(path, out, parameters=parameters, cwd=path.parent, progress_bar=False, execution_timeout=120)
+    papermill.execute_notebook(path, out, parameters=parameters, cwd=path.parent, progress_bar=False, execution_timeout=300)
 
 
 @every_lesson
@@ -106,11 +106,11 @@ def test_lesson_passes_strict_nbval(path, engine, request):
         "--nbval",
         "-p",
         "no:cacheprovider",
-        "--nbval-cell-timeout=120",
+        "--nbval-cell-timeout=300",
         "-q",
         "-W",
         "default",
         str(path),
     ]
-    done = subprocess.run(command, env=os.environ | {"OLLAMA_HOST": host}, capture_output=True, text=True, timeout=300, cwd=FOLDER.parent)
+    done = subprocess.run(command, env=os.environ | {"OLLAMA_HOST": host}, capture_output=True, text=True, timeout=900, cwd=FOLDER.parent)
     assert done.returncode == 0, done.stdout[-4000:]
