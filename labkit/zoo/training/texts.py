@@ -5,25 +5,15 @@ from __future__ import annotations
 import functools
 import tomllib
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from . import documents
 
 FOLDER = Path(__file__).parent / "text"
-Function = TypeVar("Function", bound=Callable[..., Any])
-_remembered: list[Any] = []
 
 
-def remembered(function: Function) -> Function:
-    """Compute once per arguments, until `read_again`."""
-    cached = functools.cache(function)
-    _remembered.append(cached)
-    return cached  # type: ignore[return-value]
-
-
-@remembered
+@functools.cache
 def table(file: str) -> dict[str, Any]:
     """The content of `text/FILE.toml`; empty where it is absent or, while somebody writes it, not well formed."""
     path = FOLDER / f"{file}.toml"
@@ -39,7 +29,7 @@ def items(file: str, name: str) -> list[dict[str, Any]]:
     return list(table(file).get(name, []))
 
 
-@remembered
+@functools.cache
 def all_documents() -> tuple[documents.Document, ...]:
     """Every slotted document that is well formed; the others are named and left out."""
     found: list[documents.Document] = []
@@ -55,12 +45,6 @@ def all_documents() -> tuple[documents.Document, ...]:
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 print(f"left out {file.name} document {number}: {error!r}")
     return tuple(found)
-
-
-def read_again() -> None:
-    """Forget what was read, so that files that changed are read anew."""
-    for cached in _remembered:
-        cached.cache_clear()
 
 
 def is_new_domain(document: documents.Document) -> bool:

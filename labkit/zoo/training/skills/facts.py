@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from .. import texts
@@ -51,14 +52,14 @@ def _question(draw: Draw, file: str, item: dict[str, Any]) -> str:
     return careless(draw.random.choice(_trained(file, draw.lang, tuple(wordings))), draw.random)
 
 
-@texts.remembered
+@functools.cache
 def held_out_questions(file: str, lang: str) -> frozenset[str]:
     """Every held-out wording of a file, in plain letters."""
     name = {"first_words": "item", "course_facts": "fact", "world_facts": "family"}[file]
     return frozenset(_bare(w) for item in texts.items(file, name) for w in item[lang][-HELD_OUT[file] :])
 
 
-@texts.remembered
+@functools.cache
 def _trained(file: str, lang: str, wordings: tuple[str, ...]) -> tuple[str, ...]:
     """The wordings of an item that may be trained on: none that is held out for this or another item."""
     held_out = held_out_questions(file, lang)
@@ -70,7 +71,7 @@ def _bare(wording: str) -> str:
     return "".join(c for c in plain(wording) if c.isalnum() or c in "{}")
 
 
-@texts.remembered
+@functools.cache
 def _answers() -> dict[str, frozenset[str]]:
     """First words in plain letters -> the answers of every item that is asked in them."""
     found: dict[str, frozenset[str]] = {}
