@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,19 @@ from .chromium import chromium
 from .jupyter import Lab, Notebook, jupyterlab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium, closed after this folder: until then Playwright has an asyncio loop running in this thread.
+
+    What asks for a running loop, such as a widget that hears Enter, would take it for the kernel's and wait for it.
+    """
     with chromium() as program:
         yield program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A real JupyterLab; the kernels that it starts have no Ollama to find."""
-    os.environ.setdefault("OLLAMA_HOST", "http://127.0.0.1:9")
+    """A real JupyterLab."""
     with jupyterlab(tmp_path_factory.mktemp("jupyter"), tmp_path_factory.mktemp("notebooks")) as server:
         yield server
 

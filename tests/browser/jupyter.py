@@ -68,7 +68,7 @@ class Lab:
 
 @contextmanager
 def jupyterlab(folder: Path, notebooks: Path) -> Iterator[Lab]:
-    """JupyterLab over `notebooks`, ended by its own process id; its log and settings are in `folder`."""
+    """JupyterLab over `notebooks`, ended by its own process id; its log and settings are in `folder`; its kernels find no Ollama."""
     for name, values in SETTINGS.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +78,7 @@ def jupyterlab(folder: Path, notebooks: Path) -> Iterator[Lab]:
     command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebooks}", "--ServerApp.port_retries=0"]
     command += ["--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
     env = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
+    env["OLLAMA_HOST"] = "http://127.0.0.1:9"
     url = f"http://127.0.0.1:{port}"
     with running(command, folder / "jupyter.log", f"{url}/api", env, seconds=300):
         yield Lab(url, token, notebooks)

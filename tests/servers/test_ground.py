@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -41,6 +42,12 @@ def test_home_and_cache_are_not_the_users():
     assert os.environ["HOME"] != REAL.get("HOME") and Path.home() == Path(os.environ["HOME"])
     assert not list(Path(os.environ["LABKIT_CACHE"]).iterdir())
     assert not [name for name in os.environ if name.upper().endswith("_PROXY") or name.startswith("OPENAI_")]
+
+
+def test_no_loop_is_left_running():
+    """A test's asyncio loop ends with the test, the browser's with its folder."""
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
 
 
 @pytest.mark.parametrize("required", ["", "ollama"])
