@@ -93,7 +93,7 @@ class Arena(Panel):
         self.prompt = ipw.Text(description=self._t("prompt"), placeholder=self._t("message_empty"), style=label, layout=wide)
         self._on_enter(self.prompt, self.ask)
         self.blind = ipw.Checkbox(blind, description=self._t("blind"), indent=False, layout={"width": "auto"})
-        self.ask_button = self._button("ask_all", self.ask, button_style="primary")
+        self.ask_button = self._button("ask_all", self.ask, reads=True, button_style="primary")
         self.columns = [ipw.HTML() for _ in self.shelf.names]
         for column in self.columns:
             column.add_class("lk-sample")
@@ -208,7 +208,9 @@ class Arena(Panel):
 
     def _table_html(self) -> str:
         rows = self._rows() if any(round.vote is not None for round in self.rounds) else []
-        return table_html(self._columns(), rows, self._t("votes_caption")) if rows else note(self._t("no_votes"))
+        if not rows:
+            return note(self._t("no_votes"))
+        return f"<div class='lk-wide' tabindex='0'>{table_html(self._columns(), rows, self._t('votes_caption'))}</div>"
 
     @property
     def text(self) -> str:

@@ -109,14 +109,16 @@ class Chat(Panel):
         self.conversation = Conversation(system, options)
         wide = {"width": "98%"}
         label = {"description_width": "8em"}
-        self.picker = ipw.Dropdown(options=self.shelf.names, description=self._t("model"), style=label, layout={"max_width": "98%"})
+        self.picker = ipw.Dropdown(
+            options=self.shelf.names, description=self._t("model"), style=label, layout={"width": "32em", "max_width": "98%"}
+        )
         self.system = ipw.Textarea(
             system, description=self._t("system"), placeholder=self._t("system_empty"), rows=2, style=label, layout=wide
         )
         self.question = ipw.Text(description=self._t("message"), placeholder=self._t("message_empty"), style=label, layout=wide)
         self._on_enter(self.question, self.ask)
         self.history, self.current = ipw.HTML(layout=wide), ipw.HTML(layout=wide)
-        self.ask_button = self._button("ask", self.ask, button_style="primary")
+        self.ask_button = self._button("ask", self.ask, reads=True, button_style="primary")
         self.again_button = self._button("again", self.again)
         self.edit_button = self._button("edit", self.edit)
         self.clear_button = self._button("clear", self.clear)

@@ -64,9 +64,9 @@ class TokenLens(Panel):
         self.sliders = option_sliders(options, lambda name: self._t(f"about_{name}"))
         for slider in self.sliders.values():
             slider.observe(self._redraw, "value")
-        self.look_button = self._button("look", self.look, button_style="primary")
-        self.draw_button = self._button("draw", lambda: self.generate(1))
-        self.more_button = self._button("more", lambda: self.generate(20))
+        self.look_button = self._button("look", self.look, reads=True, button_style="primary")
+        self.draw_button = self._button("draw", lambda: self.generate(1), reads=True)
+        self.more_button = self._button("more", lambda: self.generate(20), reads=True)
         self.back_button = self._button("back", self.back)
         self.bars, self.kept = ipw.HTML(layout={"flex": "1 1 20em"}), ipw.HTML()
         self.choices = [self._choice(place) for place in range(n)]

@@ -69,8 +69,8 @@ class Microscope(Panel):
         )
         for control in (self.how, self.k, self.threshold):
             control.observe(self._search_again, "value")
-        self.ask_button = self._button("ask_kb", self.ask, button_style="primary")
-        self.search_button = self._button("search", self.search)
+        self.ask_button = self._button("ask_kb", self.ask, reads=True, button_style="primary")
+        self.search_button = self._button("search", self.search, reads=True)
         self.found, self.fitted, self.said = ipw.HTML(layout=wide), ipw.HTML(layout=wide), ipw.HTML(layout=wide)
         self.sent_button, self._sent, self._show_sent = self._folded("sent", self._what_was_sent)
         controls = self._row(self.how, self.k, self.threshold)

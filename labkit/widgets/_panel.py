@@ -15,13 +15,14 @@ from ..display import PLAIN, escape
 from ..errors import LabError
 from ..prompts import language
 from . import _interrupt
-from ._style import SHARED
+from ._style import NAMES, SHARED
 from ._texts import TEXTS
 
 REFRESH = 0.05  # seconds between two updates of a text that streams: faster than the eye needs, slow enough to cost nothing
 SLOWEST = 0.5  # of a long text, which the browser has to draw whole each time: it must not fall behind, or it hears no Stop
 REST = 0.5  # seconds without a change after which the snapshot follows a slider
 AT_ENTER = 0.5  # seconds that a text may come after the message that Enter was pressed
+AT_PRESS = 0.1  # seconds that the last value of a slider or field may come after the message that a button was pressed
 _COUNT = iter(range(10**9))
 
 
@@ -82,9 +83,10 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         text = TEXTS[key][self.lang]
         return text.format(**values) if values else text
 
-    def _button(self, key: str, pressed: Callable[[], None], **more: Any) -> Any:
+    def _button(self, key: str, pressed: Callable[[], None], reads: bool = False, **more: Any) -> Any:
+        """A button; with `reads` it waits for the values of sliders and fields that its message has overtaken, as in `_on_enter`."""
         button = ipw.Button(description=self._t(key), tooltip=self._t(f"{key}_hint"), layout={"width": "auto"}, **more)
-        button.on_click(lambda _: pressed())
+        button.on_click(lambda _: later(AT_PRESS, pressed) if reads else pressed())
         return button
 
     def _folded(self, key: str, content: Callable[[], str]) -> tuple[Any, Any, Callable[..., None]]:
@@ -102,7 +104,8 @@ class Panel(ipw.VBox):  # type: ignore[misc]
 
     def _build(self, parts: Iterable[Any]) -> None:
         """Put the parts below each other, and the shared ones at the end; the order is that of the Tab key."""
-        style = ipw.HTML(f"<style>{SHARED.replace('PANEL', self._class)}</style>", layout={"display": "none"})
+        style = ipw.HTML(f'<style onload="{NAMES}">{SHARED.replace("PANEL", self._class)}</style>', layout={"display": "none"})
+        style.add_class("lk-style")
         heading = ipw.HTML(f"<div class='lk-title'>{escape(self.title)}</div>")
         self.children = (style, heading, *parts, self._row(self.twin_button), self._twin)
 
@@ -123,11 +126,8 @@ class Panel(ipw.VBox):  # type: ignore[misc]
             go()
 
         def entered(_: Any, content: Any, __: Any) -> None:
-            if isinstance(content, dict) and content.get("event") == "submit":
-                try:
-                    waiting.append(asyncio.get_running_loop().call_later(AT_ENTER, now))
-                except RuntimeError:  # no kernel, so nothing is on its way
-                    now()
+            if isinstance(content, dict) and content.get("event") == "submit" and (timer := later(AT_ENTER, now)):
+                waiting.append(timer)
 
         field.on_msg(entered)
         field.observe(lambda _: now() if waiting else None, "value")
@@ -280,6 +280,15 @@ def pause(elapsed: float) -> float:
     (0.05, 0.1, 0.5)
     """
     return min(SLOWEST, max(REFRESH, elapsed / 40))
+
+
+def later(seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle | None:
+    """Do it after what the browser has sent meanwhile; at once where no kernel runs, so that nothing is on its way."""
+    try:
+        return asyncio.get_running_loop().call_later(seconds, do)
+    except RuntimeError:
+        do()
+        return None
 
 
 def error_html(error: Exception, word: str) -> str:

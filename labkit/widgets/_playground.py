@@ -83,14 +83,14 @@ class Playground(Panel):
         self.shelf = Shelf([model])
         self.runs: list[Run] = []
         self._system, self._options = system, options.with_seed()
-        label = {"description_width": "9em"}
+        label = {"description_width": "10em"}
         self.prompt = ipw.Textarea(prompt, rows=2, description=self._t("prompt"), style=label, layout={"width": "98%"})
         self.controls = {name: self._slider(name, limits, label) for name, limits in CONTROLS.items()}
         narrow = {"width": "24em", "max_width": "98%"}
         self.controls["seed"] = ipw.BoundedIntText(self._options.seed, min=0, max=MAX_SEED, description="seed", style=label, layout=narrow)
         self.controls["stop"] = ipw.Text("".join(options.stop[:1]), description="stop", style=label, layout=narrow)
         self.count = ipw.IntSlider(count, min=1, max=MOST_SAMPLES, description=self._t("samples"), style=label, layout=narrow)
-        self.generate_button = self._button("generate", self.generate, button_style="primary")
+        self.generate_button = self._button("generate", self.generate, reads=True, button_style="primary")
         self._now, self._earlier = ipw.HTML(), ipw.HTML()
         self.columns, self.earlier = self._columns(), self._columns()
         rows = [self._row(control, self._about(name)) for name, control in (self.controls | {"samples": self.count}).items()]

@@ -16,7 +16,10 @@ SHARED = """
 .PANEL .lk-scroll{max-height:26em;overflow:auto}
 .PANEL .lk-what{max-height:20em;overflow:auto;color:var(--jp-content-font-color1,inherit);line-height:1.4}
 .PANEL table{border-collapse:collapse;color:var(--jp-content-font-color1,inherit);font-size:var(--jp-ui-font-size1,13px)}
-.PANEL th,.PANEL td{padding:1px .6em;text-align:left;vertical-align:top}
+.PANEL th,.PANEL td{padding:1px .4em;text-align:left;vertical-align:top;line-height:1.3}
+.PANEL td:first-child,.PANEL td:last-child{overflow-wrap:anywhere;min-width:6em}
+.PANEL .lk-wide{overflow-x:auto}
+.PANEL .widget-html-content{min-width:0}
 .PANEL .lk-bar{display:flex;align-items:center;height:calc(var(--jp-widgets-inline-height,28px) + 2px);
  color:var(--jp-content-font-color1,inherit)}
 .PANEL .lk-track{flex:1 1 8em;min-width:4em}
@@ -57,4 +60,14 @@ SHARED = SHARED.replace(
     "\n".join(
         f".PANEL:has(.lk-cites-{n}:hover) .lk-passage-{n},.PANEL:has(.lk-cites-{n}:focus) .lk-passage-{n}{_FRAME}" for n in range(1, 11)
     ),
+)
+
+# The handle of ipywidgets' slider has no name for a screen reader to say, and none can be given from Python: the label stands beside it.
+# So the style sheet of a panel, once the browser has it, hands each label on. Constant text, in the live view only: what is saved has none.
+NAMES = (
+    "const panel=this.closest('.labkit-panel');"
+    "const give=()=>panel.querySelectorAll('.widget-slider').forEach(slider=>{"
+    "const label=slider.querySelector('.widget-label')?.textContent;"
+    "slider.querySelectorAll('.noUi-handle:not([aria-label])').forEach(handle=>label&&handle.setAttribute('aria-label',label))});"
+    "if(panel&&!panel.lkNames){panel.lkNames=new MutationObserver(give);panel.lkNames.observe(panel,{childList:true,subtree:true});give()}"
 )

@@ -49,7 +49,7 @@ def test_it_answers_as_the_knowledge_base_does(scope, kb, model):
 
 def test_enter_answers_and_search_alone_asks_nobody(scope):
     click(scope.search_button)
-    assert done(scope).hits and scope.answer is None and "passages found" in scope.status.value
+    assert done(scope).hits and scope.answer is None and "Passages found" in scope.status.value
     enter(scope.question, "What is forbidden in the workshop?")
     assert done(scope).answer.question == "What is forbidden in the workshop?" and "tokens" in scope.status.value
     scope.sent_button.value = True

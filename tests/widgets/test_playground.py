@@ -55,7 +55,7 @@ def test_samples_stand_side_by_side_and_the_run_before_below(ground, model):
     assert ground.columns[2].layout.display == "none" and "2 samples" in ground.status.value
     ground.controls["temperature"].value = 0.0
     click(ground.generate_button)
-    assert done(ground).runs[1].different == 1 and "1 different texts in 2" in ground.status.value
+    assert done(ground).runs[1].different == 1 and "Different texts: 1 in 2" in ground.status.value
     assert [lab.display.escape(text) in column.value for text, column in zip(first, ground.earlier, strict=False)] == [True, True]
     assert "temperature=0," in ground._now.value and "temperature=0.8," in ground._earlier.value
 
