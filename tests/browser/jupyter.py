@@ -50,9 +50,9 @@ class Lab:
         nbformat.write(book, path)
         return path
 
-    def address(self, name: str, app: str = "lab/tree") -> str:
-        """Where a browser opens a notebook."""
-        return f"{self.url}/{app}/{name}?token={self.token}"
+    def address(self, name: str) -> str:
+        """Where a browser opens a notebook, in a workspace of its own: without, JupyterLab opens again what was open before."""
+        return f"{self.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={self.token}"
 
     def ask(self, path: str, method: str = "GET") -> Any:
         """One call of Jupyter's REST API."""
@@ -123,7 +123,7 @@ class Notebook:
         page.on("dialog", self._dialog)
         self.outside = stay_inside(page, lab.url)
         page.goto(lab.address(name), wait_until="domcontentloaded")
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=2 * LONG)
+        self.cells.first.wait_for(timeout=2 * LONG)
         page.wait_for_function(READY, timeout=2 * LONG)
 
     def _dialog(self, dialog: Any) -> None:
