@@ -208,7 +208,7 @@ def test_engine_is_built_with_the_parts_that_are_needed(made):
     course, _ = made
     flags = course.value("import llama_cpp; print(llama_cpp.flags)")
     assert "-DLLAVA_BUILD=OFF" in flags and "-DGGML_NATIVE=OFF" in flags
-    assert re.search(r"-DCMAKE_PROJECT_llama\.cpp_INCLUDE=\S*no_helpers\.cmake", flags)
+    assert re.search(r"-DCMAKE_PROJECT_llama\.cpp_INCLUDE=\S*llama\.cpp\.cmake", flags)
 
 
 def test_engine_wheel_is_kept_with_its_hash(made):

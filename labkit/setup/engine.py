@@ -23,7 +23,13 @@ ENGINE = "llama-cpp-python"
 
 # 74 of 178 units: without images in-process, without the helpers of llama.cpp's command line; for any processor with AVX2.
 FLAGS = ("-DLLAVA_BUILD=OFF", "-DGGML_NATIVE=OFF")
-NO_HELPERS = "set(LLAMA_BUILD_COMMON OFF)\n"  # llama-cpp-python forces the cached option on, and a plain variable wins over it
+# llama-cpp-python forces the cached option on, and a plain variable wins over it. What computes is ggml; the rest loads files and
+# builds graphs, and is optimized less, which saves a fifth of the time to compile everything.
+LESS, MORE = (
+    f'if(NOT MSVC)\n  string(REPLACE "{old}" "{new}" CMAKE_CXX_FLAGS_RELEASE "${{CMAKE_CXX_FLAGS_RELEASE}}")\nendif()\n'
+    for old, new in (("-O3", "-O1"), ("-O1", "-O3"))
+)
+INCLUDES = {"llama.cpp": "set(LLAMA_BUILD_COMMON OFF)\n" + LESS, "ggml": MORE}
 
 
 def find_engine(step: Step) -> Path | None:
@@ -71,11 +77,15 @@ def build(step: Step, folder: Path, flags: tuple[str, ...] = FLAGS) -> Path:
     """A wheel from the source package whose hash is pinned, with the parts that the kit needs."""
     check_compiler()
     step.say("There is no ready-made one for this machine: building it, about 1.5 minutes on two cores, once for this user.")
-    tools, helpers, source = folder / "tools", folder / "no_helpers.cmake", folder / "source.txt"
+    tools, source = folder / "tools", folder / "source.txt"
     install(step, "--target", str(tools), "--require-hashes", "-r", str(ROOT / "requirements-build.txt"))
-    helpers.write_text(NO_HELPERS, encoding="utf-8")
+    includes = []
+    for project, text in INCLUDES.items():
+        file = folder / f"{project}.cmake"
+        file.write_text(text, encoding="utf-8")
+        includes.append(f"-DCMAKE_PROJECT_{project}_INCLUDE={file.as_posix()}")
     source.write_text(engine_pin() + "\n", encoding="utf-8")
-    arguments = shlex.join([*flags, f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={helpers.as_posix()}"])
+    arguments = shlex.join([*flags, *includes])
     env = {"PYTHONPATH": str(tools), "CMAKE_ARGS": f"{arguments} {os.environ.get('CMAKE_ARGS', '')}"}
     if flags != FLAGS or os.environ.get("CMAKE_ARGS"):
         env["PIP_NO_CACHE_DIR"] = "1"  # pip keeps wheels too, whatever flags they were built with
