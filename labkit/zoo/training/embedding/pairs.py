@@ -50,7 +50,7 @@ def pairs(draw: Draw, count: int) -> list[Pair]:
 
 
 def from_documents(draw: Draw) -> list[Pair]:
-    """Questions over one document, filled once or twice; one in four in the other language."""
+    """Questions over one document, filled once or twice; a third in the other language."""
     known = entries.documents_for(draw)
     if not known:
         return []
@@ -59,7 +59,7 @@ def from_documents(draw: Draw) -> list[Pair]:
     return [pair for _ in range(fillings) if (pair := about(draw, document, draw.lang, other_language(draw)))]
 
 
-def other_language(draw: Draw, share: float = 0.25) -> str:
+def other_language(draw: Draw, share: float = 0.35) -> str:
     """The language of the draw, or now and then the other one."""
     return {"en": "es", "es": "en"}[draw.lang] if draw.random.random() < share else draw.lang
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -59,19 +60,24 @@ class Entry:
 
 
 def from_document(draw: Draw, document: Document, longest: int = 6) -> Entry:
-    """A document with its slots filled, cut after one to `longest` sentences."""
-    lang, r = draw.lang, draw.random
+    """A document with its slots filled, cut to `longest` sentences or fewer. Training also varies it: see `variation`."""
+    lang = draw.lang
     values = draw.fill.slots(document.slots, lang)
-    sentences = SENTENCE_END.split(document.text[lang])
-    kept = sentences[: r.randint(1, longest)] if r.random() < 0.4 else sentences[:longest]
+    varied = Variation() if draw.new else variation(draw, document)
+    values.update(varied.values)
+    kept = _kept(draw, SENTENCE_END.split(document.text[lang]), longest, varied.shuffled)
     shown = names(" ".join(kept))
+
+    def filled(template: str) -> str:
+        return capital(replaced(template, varied.words).format(**values))
+
     asks, missing = [], []
     for question in document.questions:
         used = names(question.value)
         wording = draw.wording(question.wordings[lang])
         ask = Ask(
-            capital(wording.format(**values)),
-            capital(question.answer[lang].format(**values)),
+            filled(wording),
+            filled(question.answer[lang]),
             question.value.format(**values),
             " ".join(sorted(_kind(document.slots[name]) for name in used)),
             document.subject in names(wording),
@@ -80,8 +86,137 @@ def from_document(draw: Draw, document: Document, longest: int = 6) -> Entry:
             asks.append(ask)
         elif not used & shown and ask.names_subject and document.subject in shown:
             missing.append(ask)
-    text = capital(" ".join(kept).format(**values))
+    text = dressed(draw, [filled(sentence) for sentence in kept], varied)
     return Entry(f"{document.domain}/{document.number}", values[document.subject], text, asks, missing)
+
+
+def _kept(draw: Draw, sentences: list[str], longest: int, shuffled: bool) -> list[str]:
+    """The first sentences, or (in training) some from anywhere, at times in another order."""
+    r = draw.random
+    dice = r.random()
+    if dice < 0.4:
+        return sentences[: r.randint(1, longest)]
+    if not draw.new and dice < 0.6:
+        sentences = [sentence for number, sentence in enumerate(sentences) if number == 0 or r.random() < 0.7]
+    if shuffled:
+        r.shuffle(sentences)
+    return sentences[:longest]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How a document differs from what was written: so that a model learns to read it and not to know it.
+
+    Attributes
+    ----------
+    words : dict
+        Words of text and questions -> invented words that stand for them throughout.
+    values : dict
+        Slots -> phrases of other documents, or invented ones, instead of the few that were written for them.
+    shuffled : bool
+        Whether its sentences change places.
+    stranger : str
+        A sentence of another document that is put in; empty for none.
+    dress : {'', 'heading', 'list'}
+        How the text is set out.
+    """
+
+    words: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    shuffled: bool = False
+    stranger: str = ""
+    dress: str = ""
+
+
+WORD = re.compile(r"\{[^}]*\}|[^\W\d_]{5,}")  # a slot, or a word of five letters or more
+
+
+def variation(draw: Draw, document: Document) -> Variation:
+    """Draw a variation; half of the documents stay as they were written."""
+    r, lang = draw.random, draw.lang
+    if r.random() < 0.5:
+        return Variation()
+    words: dict[str, str] = {}
+    if r.random() < 0.6:
+        asked = {w for q in document.questions for wording in q.wordings[lang] for w in WORD.findall(wording)}
+        of_text = [w for w in WORD.findall(document.text[lang]) if w.isalpha() and w.islower()]
+        share, share_of_others = r.random(), 0.3 * r.random()
+        words = {w: draw.fill.word() for w in sorted(set(of_text)) if r.random() < (share if w in asked else share_of_others)}
+    values = {slot: _phrase_for(draw) for slot, kind in document.slots.items() if isinstance(kind, dict) and r.random() < 0.4}
+    stranger = r.choice(_plain_sentences(lang)) if r.random() < 0.25 else ""
+    return Variation(words, values, r.random() < 0.2, stranger, r.choice(("", "", "", "heading", "list")))
+
+
+def _phrase_for(draw: Draw) -> str:
+    """What may stand for a choice slot: a phrase of any document, or invented words."""
+    if draw.random.random() < 0.5:
+        return draw.random.choice(_phrases(draw.lang))
+    return " ".join(draw.fill.word() for _ in range(draw.random.randint(1, 3)))
+
+
+@functools.cache
+def _phrases(lang: str) -> Sequence[str]:
+    """Every phrase of the choice slots of documents that are trained on."""
+    return sorted({phrase for d in _documents_for("") for kind in d.slots.values() if isinstance(kind, dict) for phrase in kind[lang]})
+
+
+def replaced(template: str, words: dict[str, str]) -> str:
+    """A template with some words replaced; slots stay."""
+    return WORD.sub(lambda m: words.get(m[0], m[0]), template) if words else template
+
+
+@functools.cache
+def _plain_sentences(lang: str) -> Sequence[str]:
+    """Sentences without a slot, of documents that are trained on."""
+    found = _documents_for("")
+    return [s for d in found for s in SENTENCE_END.split(d.text[lang]) if not names(s)]
+
+
+HEADINGS = {
+    "en": [
+        "Notice",
+        "Opening hours",
+        "Rules",
+        "Good to know",
+        "Contact",
+        "Prices",
+        "How it works",
+        "About us",
+        "Questions",
+        "Notes",
+        "Overview",
+        "Dates",
+        "Part 2",
+    ],
+    "es": [
+        "Aviso",
+        "Horario",
+        "Normas",
+        "Conviene saber",
+        "Contacto",
+        "Precios",
+        "Cómo funciona",
+        "Quiénes somos",
+        "Preguntas",
+        "Notas",
+        "Resumen",
+        "Parte 2",
+    ],
+}
+
+
+def dressed(draw: Draw, sentences: list[str], varied: Variation) -> str:
+    """Sentences as one text, set out as a page or a file might have it."""
+    r = draw.random
+    if varied.stranger:
+        sentences = sentences[:]
+        sentences.insert(r.randint(0, len(sentences)), varied.stranger)
+    if varied.dress == "list":
+        return "- " + " - ".join(sentences)
+    text = " ".join(sentences)
+    if varied.dress == "heading":
+        return f"{'#' * r.randint(1, 3)} {r.choice(HEADINGS[draw.lang])} {text}"
+    return text
 
 
 def _kind(kind: Any) -> str:
@@ -148,9 +283,14 @@ def _phrase(draw: Draw) -> str:
 
 def documents_for(draw: Draw) -> Sequence[Document]:
     """The documents that this draw may use: those of training, or those held out."""
+    return _documents_for("domains" if "domains" in draw.new else "documents" if "documents" in draw.new else "")
+
+
+@functools.cache
+def _documents_for(new: str) -> Sequence[Document]:
     found = texts.all_documents()
-    if "domains" in draw.new:
+    if new == "domains":
         return [d for d in found if texts.is_new_domain(d)]
-    if "documents" in draw.new:
+    if new == "documents":
         return [d for d in found if texts.is_new_document(d)]
     return [d for d in found if not texts.is_new_domain(d) and not texts.is_new_document(d)]
