@@ -28,6 +28,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make text ahead, for a GPU; 0: none")
+    parser.add_argument("--batch-tokens", type=int, default=20_480, help="of a step, where there are workers")
+    parser.add_argument("--pairs", type=int, default=64, help="of a step of an embedding model")
+    parser.add_argument("--rate", type=float, default=0.004, help="learning rate of the matrices")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
     parser.add_argument("--start", default="", help="a shipped chat model to train further, with its tokenizer")
@@ -46,7 +50,7 @@ def vocabulary(arguments: argparse.Namespace) -> Path:
 def tokenizer_step(arguments: argparse.Namespace) -> None:
     """Learn the vocabulary from our own text, or take that of a shipped model."""
     from .. import catalog
-    from . import embedding, export, tokenizer
+    from . import export, tokenizer
 
     file = vocabulary(arguments)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +58,10 @@ def tokenizer_step(arguments: argparse.Namespace) -> None:
     if arguments.start:
         words = export.from_gguf(catalog.path(arguments.start))[2]
     elif arguments.model in EMBEDDERS:
-        words = embedding.tokenizer.learn(samples, vocabulary=embedding.model.CONFIGS[arguments.model].vocabulary)
+        from .embedding import model
+        from .embedding.tokenizer import learn
+
+        words = learn(samples, vocabulary=model.CONFIGS[arguments.model].vocabulary)
     else:
         words = tokenizer.learn(samples)
     words.save(str(file))
@@ -73,19 +80,34 @@ def train_step(arguments: argparse.Namespace) -> None:
     print(f"{arguments.model}: {sum(p.numel() for p in loop.model.parameters()):,} parameters on {loop.device}", flush=True)
     if not arguments.fresh and loop.resume():
         print(f"goes on at step {loop.step}, {loop.budget.progress:.0%} done", flush=True)
-    loop.train()
+    try:
+        loop.train()
+    finally:
+        loop.close()
 
 
 def chat_loop(arguments: argparse.Namespace) -> Loop:
     """The training of a chat model, from nothing or from a shipped one."""
-    from .. import catalog
-    from . import export, tokenizer, train
+    from . import tokenizer, train
 
     words = tokenizer.load(vocabulary(arguments))
     config = train.config_of(arguments.model)
     budget = train.Budget(arguments.minutes, arguments.tokens)
-    trainer = train.Trainer(config, words, arguments.folder / arguments.model, budget, arguments.seed, arguments.device)
+    trainer = train.Trainer(
+        config,
+        words,
+        arguments.folder / arguments.model,
+        budget,
+        arguments.seed,
+        arguments.device,
+        rate=arguments.rate,
+        workers=arguments.workers,
+        batch_tokens=arguments.batch_tokens,
+    )
     if arguments.start:
+        from .. import catalog
+        from . import export
+
         sizes, weights, theirs = export.from_gguf(catalog.path(arguments.start))
         if sizes != config or theirs.get_vocab() != words.get_vocab():
             raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
@@ -98,24 +120,37 @@ def embedding_loop(arguments: argparse.Namespace) -> Loop:
     """The training of an embedding model."""
     import dataclasses
 
-    from . import embedding, tokenizer, train
+    from . import tokenizer, train
+    from .embedding import model
+    from .embedding.train import Trainer
 
     words = tokenizer.load(vocabulary(arguments))
-    config = dataclasses.replace(embedding.model.CONFIGS[arguments.model], vocabulary=words.get_vocab_size())
+    config = dataclasses.replace(model.CONFIGS[arguments.model], vocabulary=words.get_vocab_size())
     budget = train.Budget(arguments.minutes, arguments.tokens)
-    return embedding.train.Trainer(config, words, arguments.folder / arguments.model, budget, arguments.seed, arguments.device)
+    return Trainer(
+        config,
+        words,
+        arguments.folder / arguments.model,
+        budget,
+        arguments.seed,
+        arguments.device,
+        rate=arguments.rate,
+        workers=arguments.workers,
+        count=arguments.pairs,
+    )
 
 
 def export_step(arguments: argparse.Namespace) -> None:
     """Write the GGUF file, and begin its card where it is the shipped one."""
     from .. import catalog
-    from . import embedding, export, tokenizer
+    from . import export, tokenizer
+    from .embedding.export import to_gguf
 
     embeds = arguments.model in EMBEDDERS
     out = arguments.out or catalog.WEIGHTS / f"{arguments.model}.gguf"
     checkpoint = arguments.folder / arguments.model / "checkpoint.pt"
-    to_gguf = embedding.export.to_gguf if embeds else export.to_gguf
-    figures = to_gguf(checkpoint, tokenizer.load(vocabulary(arguments)), out, arguments.model)
+    write = to_gguf if embeds else export.to_gguf
+    figures = write(checkpoint, tokenizer.load(vocabulary(arguments)), out, arguments.model)
     print(f"{out}: {out.stat().st_size:,} bytes, {figures}")
     if not arguments.out:
         from .evaluate import note_training

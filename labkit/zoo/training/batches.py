@@ -47,7 +47,7 @@ class Batch:
 
 def row(samples: list[Sample], tokenizer: Tokenizer, random: Random) -> Row:
     """One row of samples that share the beginning of their prompt."""
-    prompts = [tokenizer.encode(render(sample.messages), add_special_tokens=False).ids for sample in samples]
+    prompts = encoded([render(sample.messages) for sample in samples], tokenizer)
     answers = [tokenizer.encode(sample.answer + END + "\n", add_special_tokens=False).ids for sample in samples]
     common = _common(prompts) if len(samples) > 1 else 0
     ids = prompts[0][:common]
@@ -61,8 +61,17 @@ def row(samples: list[Sample], tokenizer: Tokenizer, random: Random) -> Row:
     return made
 
 
-def _common(prompts: list[list[int]]) -> int:
-    """How many tokens all prompts begin with alike; each keeps one of its own at least."""
+def encoded(texts: list[str], tokenizer: Tokenizer) -> list[list[int]]:
+    """Token ids of texts. Where all begin alike up to an empty line, that part is encoded once: no token reaches over it."""
+    cut = texts[0].rfind("\n\n", 0, _common(texts)) if len(texts) > 1 else -1
+    if cut < 1 or texts[0][cut - 1].isspace():
+        return [e.ids for e in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    head = tokenizer.encode(texts[0][:cut], add_special_tokens=False).ids
+    return [head + tokenizer.encode(text[cut:], add_special_tokens=False).ids for text in texts]
+
+
+def _common(prompts: Sequence[Sequence[int] | str]) -> int:
+    """How many tokens (or characters) all prompts begin with alike; each keeps one of its own at least."""
     shortest = min(map(len, prompts)) - 1
     return next((place for place in range(shortest) if len({prompt[place] for prompt in prompts}) > 1), shortest)
 
@@ -115,6 +124,13 @@ class Stream:
         self.shares = {skill: share for skill, share in stage.shares.items() if skill(Draw(Random(0), "en"))}
         self.spent = dict.fromkeys(self.shares, 0.0)
 
+    def at(self, progress: float) -> Stage:
+        """The stage for a progress between 0 and 1, entered where it is a new one."""
+        stage = next((stage for stage in self.stages if progress < stage.until), self.stages[-1])
+        if stage is not self.stage:
+            self.enter(stage)
+        return stage
+
     def rows(self, progress: float, tokens: int) -> list[Row]:
         """New rows: always of the skill that is furthest behind its share."""
         rows: list[Row] = []
@@ -134,9 +150,7 @@ class Stream:
 
     def batches(self, progress: float) -> Iterator[Batch]:
         """Some forty batches for a progress between 0 and 1, in random order."""
-        stage = next((stage for stage in self.stages if progress < stage.until), self.stages[-1])
-        if stage is not self.stage:
-            self.enter(stage)
+        stage = self.at(progress)
         rows = sorted(self.rows(progress, 40 * stage.batch_tokens), key=lambda r: len(r.ids))
         groups: list[list[Row]] = [[]]
         for r in rows:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -174,7 +172,7 @@ def note_training(name: str, figures: dict[str, Any], date: str, kind: str = "ch
         kind=kind,
         languages=("en", "es"),
         licence="MIT",
-        trained={"tokens": figures["tokens"], "seconds": round(figures["seconds"]), "machine": machine(), "date": date},
+        trained={"tokens": figures["tokens"], "seconds": round(figures["seconds"]), "machine": figures["machine"], "date": date},
         skills={},
     )
     (catalog.CARDS / f"{name}.json").write_text(card.json(), encoding="utf-8")
@@ -193,12 +191,3 @@ def write_card(name: str, n: int = 300) -> None:
     card = replace(card, skills=skills)
     (catalog.CARDS / f"{name}.json").write_text(card.json(), encoding="utf-8")
     print(f"{catalog.CARDS / name}.json")
-
-
-def machine() -> str:
-    """The processor in words."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        model = next((line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")), model)
-    return f"{os.cpu_count()} CPU cores, {model}"

@@ -44,7 +44,8 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     Returns
     -------
     dict
-        The checkpoint's training figures: tokens and seconds, those of the weights it began with included, and progress of its schedule.
+        The checkpoint's training figures: tokens and seconds, those of the weights it began with included, progress of its schedule,
+        and the machine.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     config, weights = Config(**state["config"]), state["model"]
@@ -115,7 +116,12 @@ def finish(writer: gguf.GGUFWriter, state: dict[str, Any]) -> dict[str, Any]:
     writer.write_tensors_to_file()
     writer.close()
     before = state["before"]
-    return {"tokens": state["tokens"] + before["tokens"], "seconds": state["seconds"] + before["seconds"], "progress": state["progress"]}
+    return {
+        "tokens": state["tokens"] + before["tokens"],
+        "seconds": state["seconds"] + before["seconds"],
+        "progress": state["progress"],
+        "machine": state["machine"],
+    }
 
 
 def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Config:
 CONFIGS = {
     "mini-s": Config(width=256, layers=2, inner=256),
     "mini-m": Config(width=256, layers=5, inner=512),
-    "mini-l": Config(width=512, layers=4, inner=1024),
+    "mini-l": Config(width=512, layers=5, inner=512),
     "test": Config(width=64, layers=2, inner=128, head=32),
 }
 EPSILON = 1e-5
@@ -53,11 +54,15 @@ class Attention(nn.Module):
         self.head = config.head
         self.q, self.k, self.v, self.o = (nn.Linear(config.width, config.width, bias=False) for _ in range(4))
 
-    def forward(self, x: Tensor, turn: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, turn: Tensor, mask: Tensor | BlockMask | None) -> Tensor:
         """Parameters: x (batch, time, width), turn from `rotation`, mask where it is more than "look back"."""
         batch, time, width = x.shape
         q, k, v = (w(x).view(batch, time, -1, self.head).transpose(1, 2) for w in (self.q, self.k, self.v))
-        seen = functional.scaled_dot_product_attention(rotate(q, turn), rotate(k, turn), v, attn_mask=mask, is_causal=mask is None)
+        q, k = rotate(q, turn), rotate(k, turn)
+        if isinstance(mask, BlockMask):
+            seen: Tensor = flex_attention(q, k, v, block_mask=mask)
+        else:
+            seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         out: Tensor = self.o(seen.transpose(1, 2).reshape(batch, time, width))
         return out
 
@@ -86,7 +91,7 @@ class Block(nn.Module):
         self.feed_norm = nn.RMSNorm(config.width, EPSILON)
         self.feed = FeedForward(config)
 
-    def forward(self, x: Tensor, turn: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, turn: Tensor, mask: Tensor | BlockMask | None) -> Tensor:
         x = x + self.attention(self.attention_norm(x), turn, mask)
         out: Tensor = x + self.feed(self.feed_norm(x))
         return out
@@ -109,7 +114,9 @@ class Llama(nn.Module):
                 into_the_sum = name.endswith(("attention.o.weight", "feed.down.weight"))
                 nn.init.normal_(parameter, std=config.width**-0.5 * (0.3 if into_the_sum else 1))
 
-    def forward(self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None, wanted: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | BlockMask | None = None, wanted: Tensor | None = None
+    ) -> Tensor:
         """Scores of the next token.
 
         Parameters
@@ -117,7 +124,7 @@ class Llama(nn.Module):
         ids : Tensor of int, (batch, time)
         positions : Tensor of int, (batch, time), optional
             Place of each token in its own conversation; 0, 1, 2… without it.
-        mask : Tensor, (batch, 1, time, time), optional
+        mask : Tensor, (batch, 1, time, time), or BlockMask, optional
             0 where a token may see another, minus infinity where not; "all before it" without it.
         wanted : Tensor of bool, (batch, time), optional
             Compute scores at these places only.
@@ -132,13 +139,14 @@ class Llama(nn.Module):
 
 
 def rotation(config: Config) -> Tensor:
-    """The angle of every position and pair, as complex numbers of length 1: (context, head / 2)."""
+    """Cosine and sine of every position and pair: (context, head / 2, 2)."""
     speed = ROPE_BASE ** (-torch.arange(0, config.head, 2) / config.head)
     angle = torch.outer(torch.arange(config.context).float(), speed)
-    return torch.polar(torch.ones_like(angle), angle)
+    return torch.stack((angle.cos(), angle.sin()), -1)
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
     """Turn each pair of neighbouring numbers by the angle of its position, so that a product of two shows their distance."""
-    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
-    return torch.view_as_real(pairs * turn).flatten(-2).type_as(x)
+    first, second = x.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)
+    cos, sin = turn.unbind(-1)
+    return torch.stack((first * cos - second * sin, first * sin + second * cos), -1).flatten(-2).type_as(x)

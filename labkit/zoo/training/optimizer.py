@@ -40,16 +40,13 @@ class Muon(torch.optim.Optimizer):
             for matrix in group["params"]:
                 alike[matrix.shape].append(matrix)
             for shape, matrices in alike.items():
-                steps = []
-                for matrix in matrices:
-                    state = self.state[matrix]
-                    slope = matrix.grad if matrix.grad is not None else torch.zeros_like(matrix)
-                    old = state.setdefault("momentum", torch.zeros_like(matrix))
-                    old.lerp_(slope, 1 - group["momentum"])
-                    steps.append(slope.lerp(old, group["momentum"]))
+                slopes = [matrix.grad if matrix.grad is not None else torch.zeros_like(matrix) for matrix in matrices]
+                olds = [self.state[matrix].setdefault("momentum", torch.zeros_like(matrix)) for matrix in matrices]
+                torch._foreach_lerp_(olds, slopes, 1 - group["momentum"])
+                steps = orthogonal(torch.stack(torch._foreach_lerp(slopes, olds, group["momentum"])))
                 size = max(1.0, shape[0] / shape[1]) ** 0.5
-                for matrix, step in zip(matrices, orthogonal(torch.stack(steps)), strict=True):
-                    matrix.mul_(1 - group["lr"] * group["decay"]).add_(step, alpha=-group["lr"] * size)
+                torch._foreach_mul_(matrices, 1 - group["lr"] * group["decay"])
+                torch._foreach_add_(matrices, list(steps.unbind()), alpha=-group["lr"] * size)
 
 
 def orthogonal(matrices: Tensor, rounds: int = 4) -> Tensor:
@@ -63,8 +60,8 @@ def orthogonal(matrices: Tensor, rounds: int = 4) -> Tensor:
     return x.mT if tall else x
 
 
-def optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for embedding and norms."""
+def optimizers(model: nn.Module, rate: float = MUON_RATE) -> list[torch.optim.Optimizer]:
+    """Muon, at a learning rate of `rate`, for the matrices inside the blocks; AdamW for embedding and norms."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name]
     rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embedding" in name]
-    return [Muon(matrices), torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)]
+    return [Muon(matrices, rate), torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)]

@@ -7,6 +7,8 @@ spread over what is left until the deadline, so the learning rate always ends ne
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -20,9 +22,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from . import packing
 from .batches import Batch, Stream
+from .feed import Feed
 from .model import CONFIGS, Config, Llama
-from .optimizer import optimizers
+from .optimizer import MUON_RATE, optimizers
 
 WARM_UP = 100  # steps
 FLAT = 0.5  # share of the schedule before the learning rate falls
@@ -90,20 +94,29 @@ class Loop(ABC):
         Where the samples come from.
     device : str
         'cpu', 'cuda' or 'auto'.
+    rate : float
+        Learning rate of the matrices at its height.
     """
 
-    def __init__(self, model: nn.Module, config: Any, folder: Path, budget: Budget, random: Random, device: str) -> None:
-        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    def __init__(
+        self, model: nn.Module, config: Any, folder: Path, budget: Budget, random: Random, device: str, rate: float = MUON_RATE
+    ) -> None:
+        self.device = device_of(device)
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
         self.model, self.config, self.folder, self.budget, self.random = model.to(self.device), config, folder, budget, random
-        self.optimizers = optimizers(self.model)
+        self.optimizers = optimizers(self.model, rate)
         self.heights = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
         self.step = self.tokens = 0
         self.before = {"tokens": 0, "seconds": 0.0}  # what the weights had learned from when this run began
         folder.mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
-    def steps(self) -> Iterator[dict[str, float]]:
+    def steps(self) -> Iterator[dict[str, Tensor]]:
         """Make step after step, without end, and say how each went: 'loss' and what else is worth a line of the log."""
+
+    def close(self) -> None:  # noqa: B027 (a loop that starts nothing beside it has nothing to end)
+        """End what was started beside the loop."""
 
     def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0) -> None:
         """Begin with weights that were trained before, on so many tokens and for so long."""
@@ -120,7 +133,7 @@ class Loop(ABC):
         """
         self.budget.start()
         last = last_report = last_save = time.monotonic()
-        found: list[dict[str, float]] = []
+        found: list[dict[str, Tensor]] = []
         steps = self.steps()
         while self.budget.progress < 1:
             tokens = self.tokens
@@ -149,12 +162,12 @@ class Loop(ABC):
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
 
-    def _report(self, found: list[dict[str, float]]) -> None:
+    def _report(self, found: list[dict[str, Tensor]]) -> None:
         line = {
             "step": self.step,
             "tokens": self.tokens,
             "progress": round(self.budget.progress, 4),
-            **{name: round(sum(figures[name] for figures in found) / len(found), 4) for name in found[0]},
+            **{name: round(float(torch.stack([figures[name] for figures in found]).mean()), 4) for name in found[0]},
             "per_second": round(self.tokens / max(self.budget.seconds, 1e-9)),
             "left_minutes": round(self.budget.left() / 60, 1),
         }
@@ -173,6 +186,7 @@ class Loop(ABC):
             "progress": self.budget.progress,
             "seconds": self.budget.seconds,
             "before": self.before,
+            "machine": machine(self.device),
             "random": self.random.getstate(),
         }
         partial = self.folder / "checkpoint.partial"
@@ -206,6 +220,12 @@ class Trainer(Loop):
     seed : int
     stream : Stream, optional
         Other batches than the usual mix.
+    rate : float
+        As of `Loop`.
+    workers : int
+        Processes that make batches ahead, packed for a GPU (`packing.py`); 0: batches of like length are made between the steps.
+    batch_tokens : int
+        Tokens of a packed batch; the stages say it where there are no workers.
     """
 
     def __init__(
@@ -217,22 +237,47 @@ class Trainer(Loop):
         seed: int = 0,
         device: str = "auto",
         stream: Stream | None = None,
+        rate: float = MUON_RATE,
+        workers: int = 0,
+        batch_tokens: int = 20_480,
     ) -> None:
         torch.manual_seed(seed)
         self.stream = stream or Stream(tokenizer, seed)
-        super().__init__(Llama(config), config, folder, budget, self.stream.random, device)
+        super().__init__(Llama(config), config, folder, budget, self.stream.random, device, rate)
+        self.feed = None
+        if workers:
+            packer = packing.Packer(tokenizer.to_str(), max(1, batch_tokens // packing.LENGTH))
+            self.feed = Feed(packer, workers, self.device, seed)
+        self.loss_of = torch.compile(packing.loss_of, dynamic=False) if self.device.type == "cuda" else packing.loss_of
 
-    def steps(self) -> Iterator[dict[str, float]]:
-        """Batches of the stream, which changes with progress."""
+    def steps(self) -> Iterator[dict[str, Tensor]]:
+        """Batches of the feed or the stream, which changes with progress."""
+        while self.feed:
+            yield {"loss": self._packed_step(self.feed.take(self.budget.progress))}
         while True:
             for batch in self.stream.batches(self.budget.progress):
                 yield {"loss": self._step(batch)}
 
-    def _step(self, batch: Batch) -> float:
+    def close(self) -> None:
+        """End the processes of the feed."""
+        if self.feed:
+            self.feed.close()
+
+    def _packed_step(self, batch: dict[str, Tensor]) -> Tensor:
+        with self._precision():
+            loss, of_answers = self.loss_of(self.model, batch, packing.seen(batch))
+        self.learn(loss)
+        self.tokens += batch["ids"].numel()
+        return of_answers
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+
+    def _step(self, batch: Batch) -> Tensor:
         ids, positions, targets, weights = (t.to(self.device) for t in (batch.ids, batch.positions, batch.targets, batch.weights))
         mask = None if batch.mask is None else batch.mask.to(self.device)
         wanted = weights > 0
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with self._precision():
             scores = self.model(ids, None if mask is None else positions, mask, wanted)
         loss = functional.cross_entropy(scores.float(), targets[wanted], reduction="none")
         weight = weights[wanted]
@@ -240,7 +285,23 @@ class Trainer(Loop):
         total = answers.sum().clamp(min=1)
         self.learn((loss * weight).sum() / total)
         self.tokens += batch.tokens
-        return float((loss.detach() * answers).sum() / total)
+        return (loss.detach() * answers).sum() / total
+
+
+def device_of(name: str) -> torch.device:
+    """A device by its name; 'auto' is the GPU where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def machine(device: torch.device) -> str:
+    """The processor that trains, in words."""
+    if device.type == "cuda":
+        return f"one {torch.cuda.get_device_name(device)}"
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        model = next((line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")), model)
+    return f"{os.cpu_count()} CPU cores, {model}"
 
 
 def config_of(name: str) -> Config:

@@ -1,5 +1,1 @@
 """mini-embed: texts to vectors, so that a question lies near the passage that answers it, in either language."""
-
-from . import export, model, tokenizer, train
-
-__all__ = ["export", "model", "tokenizer", "train"]
