@@ -44,11 +44,11 @@ class Player:
     ----------
     file : Path
         A GGUF file.
-    threads : int, optional
-        Of the processor.
+    threads : int
+        Of the processor. These models are too small to share the work, and waiting threads spin.
     """
 
-    def __init__(self, file: Path, threads: int | None = None) -> None:
+    def __init__(self, file: Path, threads: int = 1) -> None:
         from llama_cpp import Llama
 
         self.llama = Llama(str(file), n_ctx=1024, n_batch=1024, n_threads=threads, n_threads_batch=threads, verbose=False)
@@ -117,7 +117,7 @@ def score(right: int, n: int) -> Score:
     return {"right": int(right), "n": n, "low": round(low, 4), "high": round(high, 4)}
 
 
-def skills_of(file: Path, n: int, only: tuple[str, ...] = (), threads: int | None = None) -> Scores:
+def skills_of(file: Path, n: int, only: tuple[str, ...] = (), threads: int = 1) -> Scores:
     """Judge a model file in every skill that has its text.
 
     Parameters
@@ -127,7 +127,7 @@ def skills_of(file: Path, n: int, only: tuple[str, ...] = (), threads: int | Non
         Samples of each skill and language.
     only : tuple of str
         Names of skills; all without it.
-    threads : int, optional
+    threads : int
     """
     player = Player(file, threads)
     scores: Scores = {}
