@@ -93,15 +93,22 @@ def reply_html(reply: Reply) -> str:
     return f"<div class='{PLAIN}'>{thinking}{answer}</div>"
 
 
-def sent_html(sent: Sent) -> str:
+_SENT = {
+    "en": ("sent", "value", "not obeyed", "why", "the prompt as the model got it"),
+    "es": ("enviado", "valor", "sin efecto", "por qué", "la pregunta como le llegó al modelo"),
+}
+
+
+def sent_html(sent: Sent, lang: str = "en") -> str:
     """What went to the engine: the request as a table, what it ignores, the rendered prompt."""
-    rows = [(key, _plain(value)) for key, value in sent.request.items()]
-    out = table_html(("sent", "value"), rows, sent.engine)
+    said, value, ignored, why, rendered = _SENT[lang]
+    rows = [(key, _plain(one)) for key, one in sent.request.items()]
+    out = table_html((said, value), rows, sent.engine)
     if sent.ignored:
-        out += table_html(("not obeyed", "why"), sent.ignored.items())
+        out += table_html((ignored, why), sent.ignored.items())
     if sent.prompt is not None:
         shown = f"<div class='{PLAIN}' style='{_BOX}'>{escape(sent.prompt)}</div>"
-        out += f"<details><summary>the prompt as the model got it</summary>{shown}</details>"
+        out += f"<details><summary>{rendered}</summary>{shown}</details>"
     return out
 
 

@@ -202,7 +202,7 @@ class Chat(Panel):
         def show(elapsed: float, pieces: int) -> None:
             nonlocal first
             first = first or elapsed
-            self.current.value = turn_html(self._t("you"), Turn(turn.question, turn.model, stream.so_far()))
+            self.current.value = turn_html(self._t, Turn(turn.question, turn.model, stream.so_far()))
             if elapsed > first:
                 self._say(self._t("figures_live", first=first, speed=(pieces - 1) / (elapsed - first), elapsed=elapsed))
 
@@ -225,13 +225,13 @@ class Chat(Panel):
             control.disabled = busy or not self.conversation.turns
 
     def _draw(self) -> None:
-        turns, you = self.conversation.turns, self._t("you")
-        self.history.value = "".join(turn_html(you, turn) for turn in turns[:-1])
-        self.current.value = turn_html(you, turns[-1]) if turns else f"<div class='lk-note'>{escape(self._t('no_turns'))}</div>"
+        turns = self.conversation.turns
+        self.history.value = "".join(turn_html(self._t, turn) for turn in turns[:-1])
+        self.current.value = turn_html(self._t, turns[-1]) if turns else f"<div class='lk-note'>{escape(self._t('no_turns'))}</div>"
 
     def _what_was_sent(self) -> str:
         replies = [turn.reply for turn in self.conversation.turns if turn.reply]
-        sent = sent_html(replies[-1].sent) if replies else escape(self._t("nothing_sent"))
+        sent = sent_html(replies[-1].sent, self.lang) if replies else escape(self._t("nothing_sent"))
         return f"<div class='lk-what' tabindex='0'>{sent}</div>"
 
     @property
@@ -248,8 +248,8 @@ class Chat(Panel):
 
     def snapshot(self) -> str:
         """The conversation, and what was sent last, as HTML."""
-        you, turns = self._t("you"), self.conversation.turns
-        body = "".join(turn_html(you, turn) + note(figures(turn.reply, self._t)) for turn in turns) or note(self._t("no_turns"))
+        turns = self.conversation.turns
+        body = "".join(turn_html(self._t, turn) + note(figures(turn.reply, self._t)) for turn in turns) or note(self._t("no_turns"))
         sent = f"<details><summary>{escape(self._t('what_sent'))}</summary>{self._what_was_sent()}</details>" if turns else ""
         return f"<b>{escape(self.title)}: {escape(', '.join(self.shelf.names))}</b>{body}{sent}"
 
@@ -259,12 +259,13 @@ def note(text: str) -> str:
     return f"<div class='lk-note'>{escape(text)}</div>" if text else ""
 
 
-def turn_html(you: str, turn: Turn) -> str:
+def turn_html(t: Callable[..., str], turn: Turn) -> str:
     """A question and its answer."""
     thinking = turn.reply.thinking if turn.reply else ""
-    parts = [said(you, turn.question)]
+    parts = [said(t("you"), turn.question)]
     if thinking:
-        parts.append(f"<details class='lk-note'><summary>thinking</summary><div class='lk-turn'>{escape(thinking)}</div></details>")
+        body = f"<div class='lk-turn'>{escape(thinking)}</div>"
+        parts.append(f"<details class='lk-note'><summary>{escape(t('thinking'))}</summary>{body}</details>")
     parts.append(said(turn.model, turn.answer, "lk-model") if turn.answer or not turn.error else "")
     return "".join(parts) + note(turn.error)
 

@@ -149,7 +149,7 @@ class MemoryGauge(Panel):
 
     def _windows(self) -> list[tuple[str, int]]:
         most = self.header.context_length or 131_072
-        return [(f"{size:,}", size) for size in sorted({min(most, 256 * 2**power) for power in range(14)})]
+        return [(self._t("number", value=size), size) for size in sorted({min(most, 256 * 2**power) for power in range(14)})]
 
     def _other_model(self, _: Any) -> None:
         try:

@@ -48,7 +48,7 @@ class Microscope(Panel):
         self._prepared: Prepared | None = None
         self._asked: tuple[str, str, int, float] | None = None
         self._arriving = ""
-        style, wide = {"description_width": "9em"}, {"width": "98%"}
+        style, wide = {"description_width": "10em"}, {"width": "98%"}
         narrow = {"width": "26em", "max_width": "98%"}
         self.question = ipw.Text(question, description=self._t("question"), placeholder=self._t("question_empty"), style=style, layout=wide)
         self._on_enter(self.question, self.ask)
@@ -249,7 +249,7 @@ class Microscope(Panel):
 
     def _what_was_sent(self) -> str:
         sent = self.answer.sent if self.answer is not None else None
-        html = sent_html(sent) if sent is not None else escape(self._t("nothing_sent"))
+        html = sent_html(sent, self.lang) if sent is not None else escape(self._t("nothing_sent"))
         return f"<div class='lk-what' tabindex='0'>{html}</div>"
 
     @property

@@ -20,6 +20,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "Waiting for {name} (at most {seconds:g} s; Stop ends it) …",
         "es": "Esperando a {name} (como mucho {seconds:g} s; Parar lo termina) …",
     },
+    "number": {"en": "{value:,}", "es": "{value:,}"},
+    "thinking": {"en": "thinking", "es": "razonamiento"},
     "stopped": {"en": "Stopped.", "es": "Parado."},
     "prompt": {"en": "Prompt", "es": "Pregunta"},
     # -- chat -----------------------------------------------------------------------------------------------------------------------

@@ -188,8 +188,9 @@ def test_wrong_arguments_fail_at_once(model):
 def test_spanish_says_everything_in_spanish(model):
     widget = lab.widgets.chat(model, lang="es", max_tokens=5)
     enter(widget.question, "¡Hola!")
-    text = shown(done(widget)) + widget.text
-    assert "Enviar" in text and "Tú" in text and "primer token" in text
+    done(widget).sent_button.value = True
+    text = shown(widget) + widget.text
+    assert "Enviar" in text and "Tú" in text and "primer token" in text and "enviado</th>" in text
     assert not any(word in text for word in ("Send", "Message", "You:", "first token"))
 
 

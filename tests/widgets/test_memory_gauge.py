@@ -120,4 +120,5 @@ def test_twin_snapshot_and_languages(gauge):
     spanish = lab.widgets.memory_gauge("mini-m", lang="es")
     text = shown(spanish) + spanish.text
     assert "necesita" in text and "pesos" in text and not any(word in text for word in ("needs", "weights", "Model\n"))
+    assert "1\u202f024 tokens" in spanish.text and "," not in spanish.text.split("contexto de ")[1].split(" tokens")[0]
     assert all(control.description for control in (gauge.model, gauge.quantization, gauge.context_window))
