@@ -27,7 +27,7 @@ from typing import Any
 
 from labkit.errors import LabError
 from labkit.grading.cage import best
-from labkit.grading.run import judged
+from labkit.grading.judges import Judges
 from labkit.grading.source import KIT
 
 SECRET = "secret-of-the-grader-4711"
@@ -388,8 +388,8 @@ def _command(process: Any) -> str:
         return ""
 
 
-def run(attack: Attack, source: str, isolation: str = "auto") -> Outcome:
-    """Grade the attack and see what it got."""
+def run(attack: Attack, source: str, judges: Judges, isolation: str = "auto") -> Outcome:
+    """Grade the attack and see what it got. The judges are used again for the next ones, as `labkit grade` does."""
     with tempfile.TemporaryDirectory(prefix="labkit-outside-") as outside, listener() as (port, heard):
         os.chmod(outside, 0o777)
         Path(outside, "another_submission.txt").write_text(f"BEGIN HIDDEN {SECRET}")
@@ -401,7 +401,7 @@ def run(attack: Attack, source: str, isolation: str = "auto") -> Outcome:
         text = changed if isinstance(changed, str) else json.dumps(changed)
         private = (str(KIT / "solutions"), outside)
         try:
-            result = judged(source, text, "01_first_query.ipynb", "en", limits=LIMITS, isolation=isolation, private=private)
+            result = judges.judged(source, text, "01_first_query.ipynb", "en", limits=LIMITS, isolation=isolation, private=private)
             survived = True
         except LabError as error:
             result, survived = {"points": 0, "output": f"{error}", "isolation": "", "ends": ["judge"]}, False
@@ -424,12 +424,16 @@ def run_all(isolation: str = "auto", jobs: int = 4) -> list[Outcome]:
     os.environ["LABKIT_API_KEY"] = SECRET
     source = small_source()
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            outcomes = list(pool.map(lambda attack: run(attack, source, isolation), ATTACKS))
+        with Judges() as judges, ThreadPoolExecutor(jobs) as pool:
+            outcomes = list(pool.map(lambda attack: run(attack, source, judges, isolation), ATTACKS))
+            texts = [source, json.dumps(blank_book())] * jobs  # what attacks left in a judge would show in what it gives honest answers
+            after = [judges.judged(source, text, "01_first_query.ipynb", "en", isolation=isolation)["points"] for text in texts]
     finally:
         del os.environ["LABKIT_API_KEY"]
     time.sleep(0.5)
     left = left_behind()
+    if after != [3.0, 0.0] * jobs:
+        outcomes.append(Outcome("(honest answers after the attacks)", 0, "", f"points {after}", False, "", ""))
     if left:
         outcomes.append(Outcome("(processes left behind)", 0, "", f"{len(left)} processes", True, "", ""))
         subprocess.run(["kill", "-9", *map(str, left)], check=False)
