@@ -22,7 +22,6 @@ from labkit.grading.verify import Variant, submission, variants
 from .attacks import ATTACKS
 
 SHARES = {"solution": 0.3, "unusual": 0.1, "wrong": 0.35, "blank": 0.05, "hostile": 0.2}
-LIMITS = {"seconds": 40, "cell_seconds": 5, "call_seconds": 10}
 
 
 def make(folder: Path, count: int, seed: int = 1, only: tuple[str, ...] = ()) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.grading.run import judged
+from labkit.grading.judges import Judges
 from labkit.grading.source import KIT, Source, sources
 from labkit.grading.verify import Variant, variants
 
@@ -93,9 +93,11 @@ def compare(source: Source, chosen: list[Variant]) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="labkit-nbgrader-") as folder:
         theirs = through_nbgrader(source, chosen, Path(folder))
         released = (Path(folder) / "release" / "ps1" / source.path.name).read_text(encoding="utf-8")
-        for variant in chosen:
-            result = judged(source.path.read_text(encoding="utf-8"), filled(released, source, variant), source.path.name, source.lang)
-            yield Row(key(variant), result["points"], theirs[key(variant)], result["of"])
+        text = source.path.read_text(encoding="utf-8")
+        with Judges() as judges:
+            for variant in chosen:
+                result = judges.judged(text, filled(released, source, variant), source.path.name, source.lang)
+                yield Row(key(variant), result["points"], theirs[key(variant)], result["of"])
 
 
 def main() -> int:
