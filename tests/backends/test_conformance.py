@@ -137,7 +137,7 @@ def test_stop_that_does_not_come_changes_nothing(model):
 def test_max_tokens_is_obeyed_and_named(model):
     reply = model.chat(STORY, max_tokens=3, temperature=0)
     assert (reply.usage.completion_tokens, reply.finish_reason) == (3, "length")
-    assert model.chat(conversation(), **CALM).finish_reason == "stop"
+    assert model.chat(conversation(), temperature=0, max_tokens=200).finish_reason == "stop"
 
 
 def test_no_limit_ends_by_itself_or_with_the_window(model):

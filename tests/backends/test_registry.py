@@ -15,7 +15,7 @@ NOBODY = "http://127.0.0.1:9"
 
 def test_a_near_miss_names_the_model_meant():
     with pytest.raises(lab.errors.ModelNotFoundError, match="Did you mean 'mini-m'"):
-        lab.load("mini-n")
+        lab.load("mni-m")
 
 
 @pytest.mark.parametrize("name", ["", "   "])
