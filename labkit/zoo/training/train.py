@@ -107,6 +107,7 @@ class Loop(ABC):
         self.model, self.config, self.folder, self.budget, self.random = model.to(self.device), config, folder, budget, random
         self.optimizers = optimizers(self.model, rate)
         self.heights = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
+        self.feed: Feed | None = None
         self.step = self.tokens = 0
         self.before = {"tokens": 0, "seconds": 0.0}  # what the weights had learned from when this run began
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,8 +116,10 @@ class Loop(ABC):
     def steps(self) -> Iterator[dict[str, Tensor]]:
         """Make step after step, without end, and say how each went: 'loss' and what else is worth a line of the log."""
 
-    def close(self) -> None:  # noqa: B027 (a loop that starts nothing beside it has nothing to end)
-        """End what was started beside the loop."""
+    def close(self) -> None:
+        """End the processes of the feed."""
+        if self.feed:
+            self.feed.close()
 
     def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0) -> None:
         """Begin with weights that were trained before, on so many tokens and for so long."""
@@ -244,7 +247,6 @@ class Trainer(Loop):
         torch.manual_seed(seed)
         self.stream = stream or Stream(tokenizer, seed)
         super().__init__(Llama(config), config, folder, budget, self.stream.random, device, rate)
-        self.feed = None
         if workers:
             packer = packing.Packer(tokenizer.to_str(), max(1, batch_tokens // packing.LENGTH))
             self.feed = Feed(packer, workers, self.device, seed)
@@ -257,11 +259,6 @@ class Trainer(Loop):
         while True:
             for batch in self.stream.batches(self.budget.progress):
                 yield {"loss": self._step(batch)}
-
-    def close(self) -> None:
-        """End the processes of the feed."""
-        if self.feed:
-            self.feed.close()
 
     def _packed_step(self, batch: dict[str, Tensor]) -> Tensor:
         with self._precision():

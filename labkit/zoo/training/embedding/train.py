@@ -59,7 +59,8 @@ class Trainer(Loop):
         torch.manual_seed(seed)
         self.tokenizer, self.maker = tokenizer, PairMaker(tokenizer.to_str(), count, config.context)
         super().__init__(Bert(config), config, folder, budget, Random(seed), device, rate)
-        self.feed = Feed(self.maker, workers, self.device, seed) if workers else None
+        if workers:
+            self.feed = Feed(self.maker, workers, self.device, seed)
 
     def steps(self) -> Iterator[dict[str, Tensor]]:
         """Batches of pairs; 'found' is the share of queries that find their passage."""
@@ -67,11 +68,6 @@ class Trainer(Loop):
             yield self._step(self.feed.take(self.budget.progress))
         for arrays in self.maker.batches(self.random):
             yield self._step({name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()})
-
-    def close(self) -> None:
-        """End the processes of the feed."""
-        if self.feed:
-            self.feed.close()
 
     def _step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
