@@ -9,7 +9,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .train import Loop
@@ -92,18 +92,7 @@ def chat_loop(arguments: argparse.Namespace) -> Loop:
 
     words = tokenizer.load(vocabulary(arguments))
     config = train.config_of(arguments.model)
-    budget = train.Budget(arguments.minutes, arguments.tokens)
-    trainer = train.Trainer(
-        config,
-        words,
-        arguments.folder / arguments.model,
-        budget,
-        arguments.seed,
-        arguments.device,
-        rate=arguments.rate,
-        workers=arguments.workers,
-        batch_tokens=arguments.batch_tokens,
-    )
+    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens)
     if arguments.start:
         from .. import catalog
         from . import export
@@ -120,24 +109,27 @@ def embedding_loop(arguments: argparse.Namespace) -> Loop:
     """The training of an embedding model."""
     import dataclasses
 
-    from . import tokenizer, train
+    from . import tokenizer
     from .embedding import model
     from .embedding.train import Trainer
 
     words = tokenizer.load(vocabulary(arguments))
     config = dataclasses.replace(model.CONFIGS[arguments.model], vocabulary=words.get_vocab_size())
-    budget = train.Budget(arguments.minutes, arguments.tokens)
-    return Trainer(
-        config,
-        words,
-        arguments.folder / arguments.model,
-        budget,
-        arguments.seed,
-        arguments.device,
-        rate=arguments.rate,
-        workers=arguments.workers,
-        count=arguments.pairs,
-    )
+    return Trainer(config, words, **shared(arguments), count=arguments.pairs)
+
+
+def shared(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What both kinds of training take from the command line."""
+    from . import train
+
+    return {
+        "folder": arguments.folder / arguments.model,
+        "budget": train.Budget(arguments.minutes, arguments.tokens),
+        "seed": arguments.seed,
+        "device": arguments.device,
+        "rate": arguments.rate,
+        "workers": arguments.workers,
+    }
 
 
 def export_step(arguments: argparse.Namespace) -> None:
