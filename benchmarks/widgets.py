@@ -3,9 +3,10 @@
 In headless Chromium on a real JupyterLab, both on this machine, with a shipped model.
 
 - Latency: from the key that moves the temperature slider to the frame that shows the new bars, as the browser's own clock sees it.
-- Overhead: seconds of one answer in the chat widget, as a ratio to a loop over `Model.stream` that shows nothing, with the same
-  question, seed and options, in turn. Beside it, as a peer, the same loop with `print`. The figure is the median of the ratios of
-  neighbouring runs. Kernel, browser and JupyterLab share this machine's cores, so what the browser draws costs the model its time too.
+- Overhead: the chat widget, as a ratio to a loop over `Model.stream` that shows nothing, with the same question, seed and options, in
+  turn: of the generation (first token to last), and of the whole answer (from the question to the widget's rest). Beside it, as a
+  peer, the same loop with `print`. Each figure is the median of the ratios of neighbouring runs. Kernel, browser and JupyterLab share
+  this machine's cores, so what the browser draws costs the model its time too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.browser.chromium import chromium
 from tests.browser.jupyter import Notebook, jupyterlab
 from tests.browser.using import show, slider
 
-STEPS, PAIRS, TOKENS = 100, 15, 256
+STEPS, PAIRS, TOKENS = 100, 100, 256
 
 CLOCK = """panel => {
     const times = panel.times = [];
@@ -54,20 +55,24 @@ def by_print(seed):
     return stream.reply
 def timed(way, seed):
     start = time.perf_counter()
-    return way(seed).usage.completion_tokens, time.perf_counter() - start
+    reply = way(seed)
+    return reply.usage.completion_tokens, reply.timing.generation_duration, time.perf_counter() - start
 chat"""
 
 RATIOS = """from IPython.display import clear_output
 for way in (by_loop, by_widget, by_print): way(0)
-ratios, tokens, seconds = {{"widget": [], "print": []}}, [], []
+ratios, tokens, seconds = {{"widget": [], "print": [], "widget, whole": [], "print, whole": []}}, [], []
 for seed in range(1, {pairs} + 1):
     ways = [by_loop, by_widget, by_print]
     took = {{way: timed(way, seed) for way in ways[seed % 3:] + ways[:seed % 3]}}
-    assert len({{count for count, _ in took.values()}}) == 1
+    assert len({{count for count, *_ in took.values()}}) == 1
+    if took[by_loop][0] < 16:  # nothing to measure
+        continue
     tokens.append(took[by_loop][0])
     seconds.append(took[by_loop][1])
-    ratios["widget"].append(took[by_widget][1] / took[by_loop][1])
-    ratios["print"].append(took[by_print][1] / took[by_loop][1])
+    for way, name in ((by_widget, "widget"), (by_print, "print")):
+        ratios[name].append(took[way][1] / took[by_loop][1])
+        ratios[name + ", whole"].append(took[way][2] / took[by_loop][2])
 clear_output()
 print("RESULT" + json.dumps(ratios | {{"tokens": statistics.median(tokens), "seconds": statistics.median(seconds)}}))"""
 
@@ -108,9 +113,11 @@ def main(model: str = "mini-m", steps: int = STEPS, pairs: int = PAIRS) -> None:
     print(f"token lens with {model}, key to bars: p50 {statistics.median(times):.0f} ms, p95 {p95:.0f} ms, slowest {times[-1]:.0f} ms")
     print(f"  n = {len(times)} keys; load of the machine before: {load:.1f} on {os.cpu_count()} cores")
     for way, what in (("widget", "chat widget"), ("print", "print in a cell")):
-        low, _, high = statistics.quantiles(found[way], n=4)
-        print(f"{what} / a loop that shows nothing: {statistics.median(found[way]):.3f} (n = {pairs}, quartiles {low:.3f} to {high:.3f})")
-    print(f"  answers of {found['tokens']:.0f} tokens in {found['seconds']:.2f} s (medians of the loop)")
+        for part, of in (("", "generation"), (", whole", "whole answer")):
+            each = found[way + part]
+            low, middle, high = statistics.quantiles(each, n=4)
+            print(f"{what} / a loop that shows nothing, {of}: {middle:.3f} (n = {len(each)}, quartiles {low:.3f} to {high:.3f})")
+    print(f"  answers of {found['tokens']:.0f} tokens, generated in {found['seconds']:.2f} s (medians of the loop)")
 
 
 if __name__ == "__main__":

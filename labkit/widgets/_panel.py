@@ -19,7 +19,7 @@ from . import _interrupt
 from ._style import NAMES, SHARED
 from ._texts import TEXTS
 
-REFRESH = 0.05  # seconds between two updates of a text that streams: faster than the eye needs, slow enough to cost nothing
+REFRESH = 0.1  # seconds between two updates of a text that streams: fast enough to read along, slow enough to cost next to nothing
 SLOWEST = 0.5  # of a long text, which the browser has to draw whole each time: it must not fall behind, or it hears no Stop
 REST = 0.5  # seconds without a change after which the snapshot follows a slider
 AT_ENTER = 0.5  # seconds that a text may come after the message that Enter was pressed
@@ -286,7 +286,7 @@ def pause(elapsed: float) -> float:
     """Seconds from one update to the next, so long after the beginning.
 
     >>> pause(0.5), pause(4.0), pause(60.0)
-    (0.05, 0.1, 0.5)
+    (0.1, 0.1, 0.5)
     """
     return min(SLOWEST, max(REFRESH, elapsed / 40))
 
