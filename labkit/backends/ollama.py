@@ -13,6 +13,7 @@ from .base import Delta, End, Events, Model, ModelInfo, Prompt, Request
 from .http import CancelledError, Guard, RefusedError
 from .ollama_prompt import about_tokens, chat_body, render
 from .ollama_store import OllamaServer, is_missing
+from .ollama_wordpiece import has_accents, normalized
 from .ollama_words import DEFAULT_WINDOW, describe, older_than
 from .wire import is_too_long, numbers, texts_of, too_long, unit_vectors
 
@@ -87,6 +88,7 @@ class OllamaModel(Model):
         self.engine = f"Ollama {self.version}"
         self._shown = self.server.show(self._asked)
         self._meta: Mapping[str, Any] = self._shown.get("model_info") or {}
+        self._accents: bool | None = None  # of its vocabulary, asked when it is needed
         self.capabilities = tuple(self._shown.get("capabilities") or ())
         self._stop = [value for key, value in self._parameters() if key == "stop"]
         self.context_window = self._window(context_window)
@@ -278,7 +280,7 @@ class OllamaModel(Model):
         self._check_open()
         if self.capabilities and "embedding" not in self.capabilities:
             return super().embed(texts)
-        items = texts_of(texts)
+        items = self._readable(texts_of(texts))
         guard = Guard(300.0)
         rows: list[Any] = []
         for start in range(0, len(items), EMBED_BATCH):
@@ -296,6 +298,13 @@ class OllamaModel(Model):
                 raise self.server.http.unexpected(f"{len(vectors or [])} vectors for {len(batch)} texts")
             rows += vectors
         return unit_vectors(rows, self._meta_number("embedding_length"), self.server.http.unexpected)
+
+    def _readable(self, texts: list[str]) -> list[str]:
+        if self._meta.get("tokenizer.ggml.model") != "bert" or not older_than(self.version, ONE_RUNNER_VERSION):
+            return texts
+        if self._accents is None:
+            self._accents = has_accents(self.server.vocabulary(self._asked))
+        return [normalized(text, self._accents) for text in texts]
 
     def info(self) -> ModelInfo:
         return describe(self.name, self.server.stored(self._asked), self._shown, self.server.http.local, self.version)

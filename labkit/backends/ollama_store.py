@@ -91,6 +91,12 @@ class OllamaServer:
         with self._missing(name):
             return self._call("/api/show", {"model": name})
 
+    def vocabulary(self, name: str) -> Names:
+        """The tokens of a model, as its file has them; empty where the server does not say."""
+        with self._missing(name):
+            info = self._call("/api/show", {"model": name, "verbose": True}).get("model_info") or {}
+        return info.get("tokenizer.ggml.tokens") or []
+
     def stored(self, name: str) -> dict[str, Any]:
         """What `list` says of one model, whatever the spelling of its name; empty where it is not stored."""
         return next((model for model in self.list() if full_name(str(model.get("model") or model.get("name"))) == full_name(name)), {})
