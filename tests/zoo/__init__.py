@@ -6,7 +6,7 @@ import pytest
 
 from ..servers.programs import REQUIRED
 
-TRAINING = ("torch", "tokenizers", "gguf")
+TRAINING = ("torch", "tokenizers", "gguf", "safetensors")
 
 
 def needs(*modules: str) -> None:
