@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -62,10 +64,12 @@ class InProcess:
         reply: Any = self.llama.create_completion(ids, temperature=0, top_k=1, repeat_penalty=1.0, max_tokens=TOKENS)
         return ids, reply["choices"][0]["text"]
 
-    def margin(self, prompt: str, same: str) -> float:
-        """Difference of the two highest logits after a prompt and the text that all engines agree on."""
+    def margin(self, prompt: str, ours: str, theirs: str) -> float:
+        """Difference of the two highest logits where the tokens of two answers part."""
+        pairs = zip(self.ids(ours), self.ids(theirs), strict=False)
+        same = [one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
         self.llama.reset()
-        self.llama.eval(self.ids(prompt + same))
+        self.llama.eval(self.ids(prompt) + same)
         last = np.sort(np.asarray(self.llama.scores[self.llama.n_tokens - 1]))
         return float(last[-1] - last[-2])
 
@@ -139,7 +143,7 @@ def compare(name: str, first: InProcess, others: dict[str, Ask], texts: list[str
                 same += 1
                 continue
             fork = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
-            one, other, margin = ours[fork:][:30], theirs[fork:][:30], first.margin(prompt, ours[:fork])
+            one, other, margin = ours[fork:][:30], theirs[fork:][:30], first.margin(prompt, ours, theirs)
             differences.append(f"      after {ours[:fork][-30:]!r}: {one!r} against {other!r}, {margin:.3f}")
         print(f"{name}: llama-cpp-python and {engine}: token ids {ids} of {len(texts)}, greedy text {same} of {len(texts)}", flush=True)
         if differences:
@@ -152,7 +156,15 @@ def embeddings(server: lab.OllamaServer, name: str, texts: list[str]) -> None:
     with lab.load(name) as here, lab.load(f"ollama:{name}@{server.url}") as there:
         ours, theirs = here.embed(texts), there.embed(texts)
     cosines = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
-    print(f"{name}: llama-cpp-python and Ollama: cosine lowest {cosines.min():.6f}, median {np.median(cosines):.6f} (n = {len(texts)})")
+    apart = sorted((float(cosine), text) for cosine, text in zip(cosines, texts, strict=True) if cosine < 0.999)
+    alike, middle = len(texts) - len(apart), np.median(cosines)
+    print(f"{name}: llama-cpp-python and Ollama: cosine at least 0.999 for {alike} of {len(texts)}, median {middle:.6f}", flush=True)
+    for cosine, text in apart:
+        print(f"      {cosine:.3f} {text[:60]!r}; signs that this Ollama cannot read: {''.join(sorted({s for s in text if _unread(s)}))}")
+
+
+def _unread(sign: str) -> bool:
+    return not sign.isascii() and unicodedata.category(sign).startswith("P")
 
 
 def plain(prompt: str, most: int = 400) -> str:
