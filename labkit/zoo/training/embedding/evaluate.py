@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from .pairs import Pair, about
 
 NEW = frozenset({"names", "wordings", "documents", "domains"})
 FIRST = (1, 5)  # recall at 1 and at 5
+CELLS = (("en", "en"), ("es", "es"), ("en", "es"), ("es", "en"))
 
 
 def questions(lang: str, passage_lang: str, n: int, seed: int = SEED) -> tuple[list[str], list[Pair], list[int]]:
@@ -67,7 +69,7 @@ def content_words(text: str) -> set[str]:
     return {word[:5] for word in re.findall(r"\w{4,}", plain(text))}
 
 
-def skills_of(file: Path, n: int = 500) -> Scores:
+def skills_of(file: Path, n: int = 500, cells: Sequence[tuple[str, str]] = CELLS) -> Scores:
     """Recall of a model file and of BM25: over all questions, those that share no content word with their passage, and across languages.
 
     Parameters
@@ -76,12 +78,14 @@ def skills_of(file: Path, n: int = 500) -> Scores:
         A GGUF file that embeds.
     n : int
         Questions in each language.
+    cells : sequence of (str, str)
+        Languages of question and passage.
     """
     from ....backends import registry
 
     scores: Scores = {}
     with registry.load(str(file)) as model:
-        for lang, passage_lang in (("en", "en"), ("es", "es"), ("en", "es"), ("es", "en")):
+        for lang, passage_lang in cells:
             passages, asked, wanted = questions(lang, passage_lang, n)
             queries = [pair.query for pair in asked]
             order = {"": ranked(model.embed(queries) @ model.embed(passages).T), "bm25_": ranked(bm25(passages, queries))}
