@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
 
 import pytest
 
@@ -65,3 +67,25 @@ def test_hints_are_in_both_languages_and_do_not_answer(source):
 def test_wrong_and_unusual_answers_are_there(source):
     kinds = [variant.kind for variant in variants(source)]
     assert kinds.count("wrong") >= 3 and kinds.count("unusual") >= 1
+
+
+@every_source
+def test_hidden_tests_take_no_name_of_the_notebook(source):
+    """Under nbgrader both run in one kernel, and a name that a hidden test imports would replace the student's."""
+    hidden = "\n".join(check.hidden for check in source.checks())
+    book = json.loads(exercise_text(source))
+    seen = [bound("".join(cell["source"])) for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert not (bound(hidden) & set().union(*seen)) - set(sys.stdlib_module_names)
+
+
+def bound(code):
+    """Names that a cell gives a value to."""
+    found = set()
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {name.asname or name.name for name in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        else:
+            found |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+    return found

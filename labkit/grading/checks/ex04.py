@@ -29,7 +29,7 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
     "G": WILD | {"seed": 7},
     "H": WILD | {"temperature": 3.0, "top_k": 1},
 }
-STORY = {"en": "Tell a story about a fox.", "es": "Cuenta una historia de un zorro."}
+STORIES = {"en": "Tell a story about a fox.", "es": "Cuenta una historia de un zorro."}
 
 exercise = Exercise(
     "04",
@@ -226,7 +226,7 @@ def engine(name: str) -> Model:
 _ASKED: dict[str, str] = {}  # question to the engine -> its answer: with a seed it is always the same
 
 
-def texts(t: Trial, prompt: str, seeds: Sequence[int] = SEEDS, **settings: Any) -> list[str]:
+def texts_of(t: Trial, prompt: str, seeds: Sequence[int] = SEEDS, **settings: Any) -> list[str]:
     """Answers of the real engine, one for each seed unless a seed is given; each is asked for once."""
     found = []
     for seed in seeds:
@@ -240,7 +240,7 @@ def texts(t: Trial, prompt: str, seeds: Sequence[int] = SEEDS, **settings: Any) 
 
 def reached(t: Trial, goal: str, prompt: str) -> None:
     """What the engine does under settings(goal)."""
-    found = texts(t, prompt, **options(t, goal))
+    found = texts_of(t, prompt, **options(t, goal))
     t.note(goal, found)
     if goal == "steady":
         t.expect(len(set(found)) == 1, "not_steady", {"en": "five times the same text", "es": "cinco veces el mismo texto"})
@@ -250,12 +250,12 @@ def reached(t: Trial, goal: str, prompt: str) -> None:
 
 @exercise.part("04.2", 0.5)
 def steady(t: Trial) -> None:
-    reached(t, "steady", STORY[t.lang])
+    reached(t, "steady", STORIES[t.lang])
 
 
 @exercise.part("04.2", 0.5)
 def varied(t: Trial) -> None:
-    reached(t, "varied", STORY[t.lang])
+    reached(t, "varied", STORIES[t.lang])
 
 
 def ladder(kinds: Mapping[float, int]) -> Any:
@@ -300,7 +300,7 @@ def predictions(t: Trial) -> dict[str, str]:
 
 def outcome(t: Trial, letter: str) -> str:
     """What the engine really does in an experiment."""
-    return "same" if len(set(texts(t, STORY[t.lang], SEEDS[:3], max_tokens=12, **EXPERIMENTS[letter]))) == 1 else "different"
+    return "same" if len(set(texts_of(t, STORIES[t.lang], SEEDS[:3], max_tokens=12, **EXPERIMENTS[letter]))) == 1 else "different"
 
 
 @exercise.part("04.4", 0.5)
