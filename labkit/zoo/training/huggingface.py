@@ -73,6 +73,11 @@ def to_folder(file: Path, folder: Path) -> Path:
     return folder
 
 
+def missing_for_onnx() -> list[str]:
+    """The packages of the extra `onnx` that are not installed."""
+    return [name for name in ("onnxruntime_genai", "transformers", "onnx_ir") if importlib.util.find_spec(name) is None]
+
+
 def to_onnx(folder: Path, out: Path) -> Path:
     """Turn such a folder into one for ONNX Runtime GenAI, in 32-bit numbers for the processor.
 
@@ -83,9 +88,9 @@ def to_onnx(folder: Path, out: Path) -> Path:
     BackendError
         It failed; its last words are in the message.
     """
-    missing = [name for name in ("onnxruntime_genai", "transformers", "onnx_ir") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise MissingDependencyError(f"{', '.join(missing)} is absent.", fix="pip install 'labkit[train,onnx]'")
+    absent = missing_for_onnx()
+    if absent:
+        raise MissingDependencyError(f"{', '.join(absent)} is absent.", fix="pip install 'labkit[train,onnx]'")
     command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(folder), "-o", str(out), "-p", "fp32", "-e", "cpu"]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}  # all it needs is in the folder
     done = subprocess.run([*command, "-c", str(folder / ".cache")], capture_output=True, text=True, env=os.environ | offline)
