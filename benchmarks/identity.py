@@ -13,17 +13,11 @@ installed is named as left out.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import itertools
-import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
-import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +25,12 @@ import httpx
 import numpy as np
 
 import labkit as lab
+from labkit.backends.ollama_wordpiece import unreadable
 from labkit.zoo import catalog
-from labkit.zoo.training import evaluate, tokenizer
+from labkit.zoo.training import evaluate, huggingface, tokenizer
 from labkit.zoo.training.skills import EVALUATIONS
+
+from .sweep import serve
 
 TOKENS = 80
 Ask = Callable[[str], tuple[list[int], str]]  # a rendered prompt to its token ids and the text that follows
@@ -74,26 +71,6 @@ class InProcess:
         return float(last[-1] - last[-2])
 
 
-@contextmanager
-def ollama(program: str, folder: Path) -> Iterator[lab.OllamaServer]:
-    """A real Ollama of our own, empty, ended afterwards."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    env = os.environ | {"OLLAMA_HOST": url, "OLLAMA_MODELS": str(folder), "HOME": str(folder)}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve"], stdout=log, stderr=log, env=env)
-        try:
-            server = lab.OllamaServer(url)
-            deadline = time.monotonic() + 60
-            while not server.is_running() and time.monotonic() < deadline:
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
 def in_ollama(server: lab.OllamaServer, name: str, first: InProcess) -> Ask:
     """Ask it the rendered prompt as it stands; its `context` holds the tokens of prompt and answer."""
     server.create(name, from_=catalog.path(name), template="{{ .Prompt }}")
@@ -125,8 +102,8 @@ def in_onnx(folder: Path) -> Ask:
         while not generator.is_done():
             generator.generate_next_token()
             new.append(int(generator.get_next_tokens()[0]))
-        end = [n for n, token in enumerate(new) if token in (0, 2)]
-        return [int(one) for one in ids], words.decode(new[: end[0]] if end else new)
+        ends = {int(words.encode(mark)[0]) for mark in (tokenizer.END, tokenizer.END_OF_TEXT)}
+        return [int(one) for one in ids], words.decode(list(itertools.takewhile(lambda token: token not in ends, new)))
 
     return ask
 
@@ -155,16 +132,14 @@ def embeddings(server: lab.OllamaServer, name: str, texts: list[str]) -> None:
     server.create(name, from_=catalog.path(name))
     with lab.load(name) as here, lab.load(f"ollama:{name}@{server.url}") as there:
         ours, theirs = here.embed(texts), there.embed(texts)
-    cosines = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    cosines = (ours * theirs).sum(1)  # both have length 1
     apart = sorted((float(cosine), text) for cosine, text in zip(cosines, texts, strict=True) if cosine < 0.999)
     alike, middle = len(texts) - len(apart), np.median(cosines)
     print(f"{name}: llama-cpp-python and Ollama: cosine at least 0.999 for {alike} of {len(texts)}, median {middle:.6f}", flush=True)
     for cosine, text in apart:
-        print(f"      {cosine:.3f} {text[:60]!r}; signs that this Ollama cannot read: {''.join(sorted({s for s in text if _unread(s)}))}")
-
-
-def _unread(sign: str) -> bool:
-    return not sign.isascii() and unicodedata.category(sign).startswith("P")
+        print(
+            f"      {cosine:.3f} {text[:60]!r}; signs that this Ollama cannot read: {''.join(sorted({s for s in text if unreadable(s)}))}"
+        )
 
 
 def plain(prompt: str, most: int = 400) -> str:
@@ -184,8 +159,8 @@ def main() -> None:
     texts = prompts(options.prompts)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(ollama(options.ollama, folder)) if options.ollama else None
-        onnx = importlib.util.find_spec("onnxruntime_genai") is not None
+        server = stack.enter_context(serve(options.ollama)) if options.ollama else None
+        onnx = not huggingface.missing_for_onnx()
         for engine in [*([] if server else ["Ollama"]), *([] if onnx else ["ONNX Runtime GenAI"])]:
             print(f"{engine} is not installed here: left out")
         for name in options.models:
@@ -197,8 +172,6 @@ def main() -> None:
             if server:
                 others["Ollama"] = in_ollama(server, name, first)
             if onnx:
-                from labkit.zoo.training import huggingface
-
                 source = huggingface.to_folder(catalog.path(name), folder / f"{name}-hf")
                 others["ONNX Runtime GenAI"] = in_onnx(huggingface.to_onnx(source, folder / f"{name}-onnx"))
             compare(name, first, others, texts)

@@ -87,8 +87,8 @@ def ollama(url: str, threads: int) -> Run:
 
 
 @contextmanager
-def serve(program: str, path: Path, parallel: int) -> Iterator[str]:
-    """A real Ollama with a store of its own, ended by its own id."""
+def serve(program: str, parallel: int = 1) -> Iterator[Any]:
+    """A real Ollama with an empty store of its own, as an `OllamaServer`; ended by its own id."""
     from labkit import OllamaServer
 
     with tempfile.TemporaryDirectory() as folder, socket.socket() as sock:
@@ -99,11 +99,10 @@ def serve(program: str, path: Path, parallel: int) -> Iterator[str]:
         with open(f"{folder}/log", "wb") as log:
             process = subprocess.Popen([program, "serve"], stdout=log, stderr=log, env=os.environ | own | {"OLLAMA_NO_CLOUD": "1"})
         try:
-            server = OllamaServer(url)
-            while not server.is_running():
+            server, deadline = OllamaServer(url), time.monotonic() + 60
+            while not server.is_running() and time.monotonic() < deadline:
                 time.sleep(0.1)
-            server.create("bench", path)
-            yield url
+            yield server
         finally:
             process.terminate()
             process.wait(20)
@@ -184,16 +183,18 @@ def against_ollama(program: str, path: Path, model: Any, plain: list[Ask], share
     """Find Ollama's best setting, then compare."""
     best: tuple[float, int, int] = (0.0, 1, 1)
     for parallel in (4, 8, 16, 32):
-        with serve(program, path, parallel) as url:
+        with serve(program, parallel) as server:
+            server.create("bench", path)
             for threads in (1, 2) if parallel == 4 else (best[2],):
-                run = ollama(url, threads)
+                run = ollama(server.url, threads)
                 run(plain[:4])
                 best = max(best, (speed(run, plain)[0], parallel, threads))
     _, parallel, threads = best
     print(f"  generate_many / Ollama (its best: OLLAMA_NUM_PARALLEL={parallel}, num_thread={threads}):")
-    with serve(program, path, parallel) as url:
+    with serve(program, parallel) as server:
+        server.create("bench", path)
         for title, requests in (("different prompts", plain), ("500 tokens shared", shared)):
-            print(f"    {title}: {ratios(ours(model), ollama(url, threads), requests, rounds, cpu=False)}", flush=True)
+            print(f"    {title}: {ratios(ours(model), ollama(server.url, threads), requests, rounds, cpu=False)}", flush=True)
 
 
 if __name__ == "__main__":

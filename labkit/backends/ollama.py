@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..chat import Options, Sent, Usage, as_messages
@@ -88,7 +89,6 @@ class OllamaModel(Model):
         self.engine = f"Ollama {self.version}"
         self._shown = self.server.show(self._asked)
         self._meta: Mapping[str, Any] = self._shown.get("model_info") or {}
-        self._accents: bool | None = None  # of its vocabulary, asked when it is needed
         self.capabilities = tuple(self._shown.get("capabilities") or ())
         self._stop = [value for key, value in self._parameters() if key == "stop"]
         self.context_window = self._window(context_window)
@@ -299,11 +299,13 @@ class OllamaModel(Model):
             rows += vectors
         return unit_vectors(rows, self._meta_number("embedding_length"), self.server.http.unexpected)
 
+    @cached_property
+    def _accents(self) -> bool:
+        return has_accents(self.server.vocabulary(self._asked))
+
     def _readable(self, texts: list[str]) -> list[str]:
         if self._meta.get("tokenizer.ggml.model") != "bert" or not older_than(self.version, ONE_RUNNER_VERSION):
             return texts
-        if self._accents is None:
-            self._accents = has_accents(self.server.vocabulary(self._asked))
         return [normalized(text, self._accents) for text in texts]
 
     def info(self) -> ModelInfo:

@@ -33,12 +33,17 @@ def normalized(text: str, accents: bool) -> str:
         kind = unicodedata.category(sign)
         if kind == "Mn" and not accents:
             continue
-        if kind[0] == "P" and not sign.isascii():
+        if unreadable(sign):
             sign = " "
         elif kind[0] == "S" and sign.isascii():
             sign = f" {sign} "
         kept.append(sign)
     return "".join(kept)
+
+
+def unreadable(sign: str) -> bool:
+    """Whether a character is punctuation beyond ASCII, which that Ollama cuts into its bytes."""
+    return not sign.isascii() and unicodedata.category(sign)[0] == "P"
 
 
 def has_accents(tokens: Iterable[object]) -> bool:

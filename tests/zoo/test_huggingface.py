@@ -2,7 +2,6 @@
 
 # ruff: noqa: E402
 
-import importlib.util
 import json
 
 import pytest
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 import labkit as lab
+from benchmarks.identity import in_onnx
 from labkit import prompts
 from labkit.errors import MissingDependencyError
 from labkit.zoo import catalog
@@ -25,7 +25,7 @@ from labkit.zoo.training import export, huggingface
 from labkit.zoo.training.model import Llama
 
 NAME = "mini-s"
-ONNX = all(importlib.util.find_spec(name) for name in ("onnxruntime_genai", "transformers", "onnx_ir"))
+ONNX = not huggingface.missing_for_onnx()
 
 
 @pytest.fixture(scope="module")
@@ -58,22 +58,11 @@ def test_weights_are_all_there_and_queries_turn_in_halves(folder):
 
 @pytest.mark.skipif(not ONNX, reason="onnxruntime-genai, transformers or onnx-ir is absent: pip install 'labkit[onnx]'")
 def test_onnx_answers_with_the_same_text(folder, tmp_path):
-    import onnxruntime_genai as og
-
-    out = huggingface.to_onnx(folder, tmp_path / "onnx")
-    model = og.Model(str(out))
-    words = og.Tokenizer(model)
+    ask = in_onnx(huggingface.to_onnx(folder, tmp_path / "onnx"))
     with lab.load(NAME) as ours:
         for question in ("What is the capital of France?", "¿De qué color es la nieve?"):
-            ids = words.encode(ours.render(question))
-            params = og.GeneratorParams(model)
-            params.set_search_options(do_sample=False, max_length=len(ids) + 40)
-            generator = og.Generator(model, params)
-            generator.append_tokens(ids)
-            while not generator.is_done():
-                generator.generate_next_token()
-            said = words.decode(generator.get_sequence(0)[len(ids) :])
-            assert said.split("<|")[0].strip() == ours.chat(question, temperature=0, max_tokens=40).text.strip()
+            _, said = ask(ours.render(question))
+            assert said.strip() == ours.chat(question, temperature=0, max_tokens=80).text.strip()
 
 
 @pytest.mark.skipif(ONNX, reason="what converts is here")
