@@ -1,5 +1,6 @@
 """The course's own text is well formed, and what is held out stays out."""
 
+import re
 import tomllib
 from random import Random
 
@@ -8,7 +9,7 @@ import pytest
 from labkit.zoo.training import documents, texts
 from labkit.zoo.training.fill import FIRST_NAMES, Filler, is_held_out
 from labkit.zoo.training.sample import Draw
-from labkit.zoo.training.skills import SKILLS, entries, facts
+from labkit.zoo.training.skills import SKILLS, entries, facts, passages
 
 
 @pytest.mark.parametrize("file", sorted(documents.FOLDER.glob("*.toml")), ids=lambda f: f.stem)
@@ -92,3 +93,31 @@ def test_every_answer_passes_its_own_check(skill, lang):
             assert sample.check.right(sample.answer), sample
             assert sample.check.passage is None or sample.check.cites(sample.answer)
             assert "{" not in sample.messages[-1].content or "JSON" in sample.messages[-1].content, sample
+
+
+@pytest.mark.parametrize(
+    "skill", [passages.from_documents, passages.from_relations, passages.from_invented_words], ids=lambda s: s.__name__
+)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_answers_over_passages_quote_the_one_that_they_cite(skill, lang):
+    quoted = 0
+    for seed in range(100):
+        for sample in skill(Draw(Random(seed), lang)):
+            if sample.check.passage is not None:
+                lines = sample.messages[0].content.split("\n")
+                cited = next(line for line in lines if line.startswith(f"[{sample.check.passage}]"))
+                sentence = sample.answer.removesuffix(f" [{sample.check.passage}].")
+                assert sentence in cited, sample
+                quoted += 1
+    assert quoted > 100
+
+
+def test_a_question_made_of_words_has_one_sentence():
+    block = ["The red door opens at nine. The blue door opens at ten.", "Nobody opens the green door at nine."]
+    sentences = [sentence for passage in block for sentence in passage.split(". ")]
+    asked = [sample for seed in range(300) for sample in passages._echo(Draw(Random(seed), "en"), block)]
+    assert len(asked) > 100
+    for sample in asked:
+        question = sample.messages[0].content.split("\n\n")[-1]
+        words = [word for word in ("Nobody", "blue", "door", "green", "nine", "opens") if re.search(rf"\b{word}\b", question, re.I)]
+        assert sum(all(word in sentence for word in words) for sentence in sentences) == 1, sample

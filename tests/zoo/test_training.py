@@ -41,8 +41,8 @@ def trained(words, tmp_path_factory):
     """A tiny model that has learned little, as a checkpoint and as GGUF."""
     torch.set_num_threads(1)  # quicker for so small a model
     folder = tmp_path_factory.mktemp("training")
-    stream = batches.Stream(words, 0, [Stage(1, 600, {talk.sums: 1, facts.first_words: 1, passages.from_relations: 1})])
-    trainer = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stream=stream)
+    stages = [Stage(1, 600, {talk.sums: 1, facts.first_words: 1, passages.from_relations: 1})]
+    trainer = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stages=stages)
     trainer.train(report_every=0.2)
     out = folder / "test.gguf"
     export.to_gguf(folder / "checkpoint.pt", words, out, "test")
@@ -128,7 +128,7 @@ def test_branches_are_read_as_if_alone(words):
 
 def test_training_goes_on_from_its_checkpoint(trained, words):
     trainer, folder, _ = trained
-    again = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stream=trainer.stream)
+    again = train.Trainer(CONFIGS["test"], words, folder, train.Budget(tokens=60_000), device="cpu", stages=trainer.stream.stages)
     assert again.resume()
     assert (again.step, again.tokens, again.budget.progress) == (trainer.step, trainer.tokens, 1)
     for ours, theirs in zip(again.model.parameters(), trainer.model.parameters(), strict=True):

@@ -31,10 +31,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that make text ahead, for a GPU; 0: none")
     parser.add_argument("--batch-tokens", type=int, default=20_480, help="of a step, where there are workers")
     parser.add_argument("--pairs", type=int, default=64, help="of a step of an embedding model")
-    parser.add_argument("--rate", type=float, default=0.004, help="learning rate of the matrices")
+    parser.add_argument("--rate", type=float, help="learning rate of the matrices; default: 0.004, with --start 0.001")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
-    parser.add_argument("--start", default="", help="a shipped chat model to train further, with its tokenizer")
+    parser.add_argument("--start", default="", help="a shipped chat model to train further, mostly on reading, with its tokenizer")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
@@ -88,11 +88,12 @@ def train_step(arguments: argparse.Namespace) -> None:
 
 def chat_loop(arguments: argparse.Namespace) -> Loop:
     """The training of a chat model, from nothing or from a shipped one."""
-    from . import tokenizer, train
+    from . import optimizer, skills, tokenizer, train
 
     words = tokenizer.load(vocabulary(arguments))
     config = train.config_of(arguments.model)
-    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens)
+    stages = skills.FURTHER if arguments.start else skills.STAGES
+    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens, stages=stages)
     if arguments.start:
         from .. import catalog
         from . import export
@@ -101,7 +102,7 @@ def chat_loop(arguments: argparse.Namespace) -> Loop:
         if sizes != config or theirs.get_vocab() != words.get_vocab():
             raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
         trained = catalog.card(arguments.start).trained
-        trainer.start_from(weights, trained["tokens"], trained["seconds"])
+        trainer.start_from(weights, trained["tokens"], trained["seconds"], arguments.rate or optimizer.FURTHER_RATE)
     return trainer
 
 
@@ -120,14 +121,14 @@ def embedding_loop(arguments: argparse.Namespace) -> Loop:
 
 def shared(arguments: argparse.Namespace) -> dict[str, Any]:
     """What both kinds of training take from the command line."""
-    from . import train
+    from . import optimizer, train
 
     return {
         "folder": arguments.folder / arguments.model,
         "budget": train.Budget(arguments.minutes, arguments.tokens),
         "seed": arguments.seed,
         "device": arguments.device,
-        "rate": arguments.rate,
+        "rate": arguments.rate or optimizer.MUON_RATE,
         "workers": arguments.workers,
     }
 

@@ -20,7 +20,8 @@ from .skills import STAGES, Skill, Stage
 from .tokenizer import END, render
 
 PROMPT_WEIGHT = 0.03  # the prompt's own tokens teach a little too; a third of them, at three times the weight, costs less
-LONGEST = 1000
+LONGEST = 1000  # tokens of one sample
+LONGEST_ROW = 1500
 
 
 @dataclass(frozen=True)
@@ -135,15 +136,16 @@ class Stream:
         """New rows: always of the skill that is furthest behind its share."""
         rows: list[Row] = []
         have = 0
+        grown = 1.0 if self.stage.grown else progress
         while have < tokens:
             skill = min(self.shares, key=lambda s: self.spent[s] / self.shares[s])
             self.spent[skill] += 1  # also where nothing comes of it
-            samples = skill(Draw(self.random, self.random.choice(("en", "es")), progress))
+            samples = skill(Draw(self.random, self.random.choice(("en", "es")), grown))
             if not samples:
                 continue
             made = row(samples, self.tokenizer, self.random)
             self.spent[skill] += len(made.ids)
-            if len(made.ids) <= LONGEST + 200 and max(made.positions) < LONGEST:
+            if len(made.ids) <= LONGEST_ROW and max(made.positions) < LONGEST:
                 rows.append(made)
                 have += len(made.ids)
         return rows

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 MUON_RATE, ADAM_RATE = 0.004, 3e-3
+FURTHER_RATE = 1e-3
 
 
 class Muon(torch.optim.Optimizer):
@@ -62,6 +63,25 @@ def orthogonal(matrices: Tensor, rounds: int = 4) -> Tensor:
 
 def optimizers(model: nn.Module, rate: float = MUON_RATE) -> list[torch.optim.Optimizer]:
     """Muon, at a learning rate of `rate`, for the matrices inside the blocks; AdamW for embedding and norms."""
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embedding" not in name]
-    rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embedding" in name]
-    return [Muon(matrices, rate), torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)]
+    matrices, rest = apart(model)
+    return [Muon(matrices, rate), adam(rest, ADAM_RATE)]
+
+
+def gentle(model: nn.Module, rate: float = FURTHER_RATE) -> list[torch.optim.Optimizer]:
+    """AdamW for a model that is trained already: it costs next to nothing, and Muon unsettles what is known (see LOG.md)."""
+    matrices, rest = apart(model)
+    return [adam(matrices, rate), adam(rest, rate / 2)]
+
+
+def apart(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """The matrices inside the blocks, and all the rest: embedding and norms."""
+    matrices: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, p in model.named_parameters():
+        (matrices if p.ndim == 2 and "embedding" not in name else rest).append(p)
+    return matrices, rest
+
+
+def adam(parameters: list[Tensor], rate: float) -> torch.optim.Optimizer:
+    """AdamW without decay, which remembers a little less far back than usual."""
+    return torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 
 from .batches import Row, Stream
 from .feed import Arrays, Maker
+from .skills import STAGES, Stage
 
-LENGTH = 2048  # of a sequence; the longest row has 1,200 tokens
+LENGTH = 2048  # of a sequence; the longest row has 1,500 tokens
 NOBODY = -1  # number of the row where there is none: padding
 POOL = 8  # batches that are packed together: the more, the fewer gaps
 
@@ -89,13 +90,16 @@ class Packer:
         The tokenizer, as JSON.
     sequences : int
         Of a batch.
+    stages : sequence of Stage
+        As of `batches.Stream`.
     """
 
     words: str
     sequences: int
+    stages: Sequence[Stage] = STAGES
 
     def __call__(self, number: int) -> Maker:
-        stream = Stream(Tokenizer.from_str(self.words), number)
+        stream = Stream(Tokenizer.from_str(self.words), number, self.stages)
 
         def make(progress: float) -> Iterator[Arrays]:
             stream.at(progress)

@@ -11,7 +11,7 @@ import os
 import platform
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -26,7 +26,8 @@ from . import packing
 from .batches import Batch, Stream
 from .feed import Feed
 from .model import CONFIGS, Config, Llama
-from .optimizer import MUON_RATE, optimizers
+from .optimizer import FURTHER_RATE, MUON_RATE, gentle, optimizers
+from .skills import STAGES, Stage
 
 WARM_UP = 100  # steps
 FLAT = 0.5  # share of the schedule before the learning rate falls
@@ -105,8 +106,7 @@ class Loop(ABC):
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.model, self.config, self.folder, self.budget, self.random = model.to(self.device), config, folder, budget, random
-        self.optimizers = optimizers(self.model, rate)
-        self.heights = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
+        self._use(optimizers(self.model, rate))
         self.feed: Feed | None = None
         self.step = self.tokens = 0
         self.before = {"tokens": 0, "seconds": 0.0}  # what the weights had learned from when this run began
@@ -121,9 +121,14 @@ class Loop(ABC):
         if self.feed:
             self.feed.close()
 
-    def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0) -> None:
-        """Begin with weights that were trained before, on so many tokens and for so long."""
+    def _use(self, chosen: list[torch.optim.Optimizer]) -> None:
+        self.optimizers = chosen
+        self.heights = [optimizer.param_groups[0]["lr"] for optimizer in chosen]
+
+    def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0, rate: float = FURTHER_RATE) -> None:
+        """Begin with weights that were trained before, on so many tokens and for so long, and go on gently."""
         self.model.load_state_dict(weights)
+        self._use(gentle(self.model, rate))
         self.before = {"tokens": tokens, "seconds": seconds}
 
     def train(self, report_every: float = 20.0, save_every: float = 180.0) -> None:
@@ -221,8 +226,8 @@ class Trainer(Loop):
     folder, budget, device
         As of `Loop`.
     seed : int
-    stream : Stream, optional
-        Other batches than the usual mix.
+    stages : sequence of Stage
+        What is learned when.
     rate : float
         As of `Loop`.
     workers : int
@@ -239,16 +244,16 @@ class Trainer(Loop):
         budget: Budget,
         seed: int = 0,
         device: str = "auto",
-        stream: Stream | None = None,
+        stages: Sequence[Stage] = STAGES,
         rate: float = MUON_RATE,
         workers: int = 0,
         batch_tokens: int = 20_480,
     ) -> None:
         torch.manual_seed(seed)
-        self.stream = stream or Stream(tokenizer, seed)
+        self.stream = Stream(tokenizer, seed, stages)
         super().__init__(Llama(config), config, folder, budget, self.stream.random, device, rate)
         if workers:
-            packer = packing.Packer(tokenizer.to_str(), max(1, batch_tokens // packing.LENGTH))
+            packer = packing.Packer(tokenizer.to_str(), max(1, batch_tokens // packing.LENGTH), stages)
             self.feed = Feed(packer, workers, self.device, seed)
         self.loss_of = torch.compile(packing.loss_of, dynamic=False) if self.device.type == "cuda" else packing.loss_of
 

@@ -27,11 +27,14 @@ class Stage:
         Tokens of a step, about: many small steps make a model learn to copy, larger ones steady what it knows (see LOG.md).
     shares : dict
         Skill -> its share of the tokens.
+    grown : bool
+        Whether passages are as many and as long as they get from the first step on.
     """
 
     until: float
     batch_tokens: int
     shares: dict[Skill, float]
+    grown: bool = False
 
 
 # First copying and looking up, which all reading builds on; then reading; then everything, as it will be asked.
@@ -92,6 +95,32 @@ STAGES = (
             reading.story: 1.5,
             reading.summary: 1.5,
         },
+    ),
+)
+# What a trained model learns further: mostly reading, and enough of the rest to keep it.
+FURTHER = (
+    Stage(
+        1.0,
+        1500,
+        {
+            passages.from_documents: 50,
+            passages.from_relations: 5,
+            passages.from_invented_words: 4,
+            talk.copying: 1,
+            facts.course_facts: 10,
+            facts.first_words: 6,
+            facts.world_facts: 6,
+            reading.to_json: 3.5,
+            talk.memory: 2,
+            talk.system_prompt: 2,
+            talk.sums: 2,
+            talk.word_problems: 1,
+            reading.translation: 2.5,
+            reading.mood: 1,
+            reading.story: 1,
+            reading.summary: 1.5,
+        },
+        grown=True,
     ),
 )
 SKILLS: tuple[Skill, ...] = tuple(STAGES[-1].shares)

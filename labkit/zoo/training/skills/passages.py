@@ -5,17 +5,22 @@ One set of passages carries several questions. Training reads the passages once 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from .... import prompts
 from .. import texts
 from ..fill import careless
 from ..sample import Check, Draw, Sample
-from .entries import FRAMES, Ask, Entry, documents_for, from_document, from_frame, from_relation
+from .entries import FRAMES, SENTENCE_END, Ask, Entry, documents_for, from_document, from_frame, from_relation
 
+WORDS = re.compile(r"\w+")
+PARTS = re.compile(SENTENCE_END.pattern + r"|(?: |^)- ")  # sentences, or the lines of a list
 LONGEST = 1900  # characters of all passages together: 450 tokens on average, 870 at most
-QUESTIONS = 6  # at most so many over one set of passages
-MISSING = 0.13  # share of questions that no passage answers
+QUESTIONS = 10  # at most so many over one set of passages
+MISSING = 0.18  # share of questions that no passage answers
+ECHOES = 0.25  # share of questions that only repeat words of a sentence
 GROWN = 0.4  # share of the training after which passages are as many and as long as they get
 
 
@@ -106,11 +111,15 @@ def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list
     not_there = [ask for e in entries for ask in e.missing if _is_clear(ask, e, entries)]
     if all((e.source, e.subject) != (stranger.source, stranger.subject) for e in entries):
         not_there += [ask for ask in stranger.asks if ask.names_subject]
+    if not draw.new:
+        there = [(replace(ask, question=loose(ask.question, draw)), number) for ask, number in there]
     r.shuffle(there)
     r.shuffle(not_there)
     samples: list[Sample] = []
     for _ in range(QUESTIONS):
-        if not_there and (r.random() < MISSING or not there):
+        if not draw.new and r.random() < ECHOES:
+            samples.extend(_echo(draw, block))
+        elif not_there and (r.random() < MISSING or not there):
             samples.append(_sample(draw, block, not_there.pop(), None))
         elif there:
             samples.append(_sample(draw, block, *there.pop()))
@@ -132,6 +141,70 @@ def _sample(draw: Draw, block: list[str], ask: Ask, passage: int | None) -> Samp
         answer = prompts.NO_ANSWER[draw.lang]
         return Sample(messages, answer, Check("equals", (answer,)))
     return Sample(messages, cited(ask.answer, passage), Check("holds", (ask.value,), passage))
+
+
+ECHO_WORDINGS = {
+    "en": [
+        "What does it say about {words}?",
+        "What do you know about {words}?",
+        "Is there anything about {words}?",
+        "{words}?",
+        "Find this: {words}",
+        "Where does it mention {words}?",
+        "Tell me about {words}.",
+        "What about {words}?",
+    ],
+    "es": [
+        "¿Qué dice de {words}?",
+        "¿Qué sabes de {words}?",
+        "¿Hay algo sobre {words}?",
+        "¿{words}?",
+        "Busca esto: {words}",
+        "¿Dónde se habla de {words}?",
+        "Háblame de {words}.",
+        "¿Y {words}?",
+    ],
+}
+OPENINGS = {
+    "en": [
+        "Please tell me: {q}",
+        "I would like to know: {q}",
+        "Do you know? {q}",
+        "A question: {q}",
+        "According to the text, {q}",
+        "{q} Thanks.",
+    ],
+    "es": ["Dime, por favor: {q}", "Quisiera saber: {q}", "¿Lo sabes? {q}", "Una pregunta: {q}", "Según el texto, {q}", "{q} Gracias."],
+}
+
+
+def _echo(draw: Draw, block: list[str]) -> list[Sample]:
+    """A question made by rule: some words of one sentence, in their order or not, which no other sentence holds all."""
+    r = draw.random
+    sentences = [(part, number) for number, passage in enumerate(block, 1) for part in PARTS.split(passage) if part and part[0] != "#"]
+    if not sentences:
+        return []
+    sentence, number = r.choice(sentences)
+    words = [word for word in WORDS.findall(sentence) if len(word) > 3 or word.isdigit()]
+    chosen = [word for word in words if r.random() < r.choice((0.3, 0.5, 0.8))][:8]
+    if not chosen or sum(all(word in WORDS.findall(other) for word in chosen) for other, _ in sentences) > 1:
+        return []
+    if r.random() < 0.4:
+        r.shuffle(chosen)
+    question = r.choice(ECHO_WORDINGS[draw.lang]).format(words=" ".join(chosen))
+    return [_sample(draw, block, Ask(question, sentence, sentence, "", True), number)]
+
+
+def loose(question: str, draw: Draw) -> str:
+    """The question as somebody else might put it: a word less here and there, a phrase around it."""
+    r = draw.random
+    if r.random() < 0.25:
+        words = question.split()
+        kept = [word for word in words if not word.islower() or r.random() < 0.75]
+        question = " ".join(kept) or question
+    if r.random() < 0.12:
+        question = r.choice(OPENINGS[draw.lang]).format(q=question)
+    return question
 
 
 def cited(answer: str, passage: int) -> str:
