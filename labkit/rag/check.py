@@ -66,7 +66,8 @@ def _plain(text: str) -> str:
 def check(text: str, passages: Sequence[str]) -> list[Check]:
     """Each sentence of an answer against the passages that it cites.
 
-    A sentence without a number of its own belongs to the next one that has one. Words, not meanings, are compared: a sentence that says
+    A sentence without a number of its own belongs to the next one that has one; where the answer begins with a number, to the last
+    one before. Words, not meanings, are compared: a sentence that says
     the opposite in the same words passes, and one that says the same in other words may not.
 
     Parameters
@@ -78,6 +79,8 @@ def check(text: str, passages: Sequence[str]) -> list[Check]:
 
     >>> [c.supported for c in check("It opens at 9:30 [1]. It closes at 8 [1].", ["The library opens at 9:30 and closes at 18."])]
     [True, False]
+    >>> [c.cites for c in check("[2] It opens at 9:30. It closes at 18.", ["Cats.", "It opens at 9:30. It closes at 18."])]
+    [(2,), (2,)]
     """
     if says_nothing(text):
         return []
@@ -91,7 +94,8 @@ def check(text: str, passages: Sequence[str]) -> list[Check]:
             merged.append(sentence)
     found = []
     for place, sentence in enumerate(merged):
-        cites = citations(sentence) or next((citations(later) for later in merged[place + 1 :] if citations(later)), [])
+        others = merged[place::-1] if _CITE.match(text.lstrip()) else merged[place:]
+        cites = next(filter(None, map(citations, others)), [])
         if words.tokens(_CITE.sub(" ", sentence)):
             found.append(_one(sentence, tuple(dict.fromkeys(cites)), passages))
     return found

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from labkit import prompts
 from labkit.zoo.training import documents, texts
 from labkit.zoo.training.fill import FIRST_NAMES, Filler, is_held_out
 from labkit.zoo.training.sample import Draw
@@ -106,7 +107,7 @@ def test_answers_over_passages_quote_the_one_that_they_cite(skill, lang):
             if sample.check.passage is not None:
                 lines = sample.messages[0].content.split("\n")
                 cited = next(line for line in lines if line.startswith(f"[{sample.check.passage}]"))
-                sentence = sample.answer.removesuffix(f" [{sample.check.passage}].")
+                sentence = sample.answer.removeprefix(f"[{sample.check.passage}] ")
                 assert sentence in cited, sample
                 quoted += 1
     assert quoted > 100
@@ -114,10 +115,18 @@ def test_answers_over_passages_quote_the_one_that_they_cite(skill, lang):
 
 def test_a_question_made_of_words_has_one_sentence():
     block = ["The red door opens at nine. The blue door opens at ten.", "Nobody opens the green door at nine."]
-    sentences = [sentence for passage in block for sentence in passage.split(". ")]
-    asked = [sample for seed in range(300) for sample in passages._echo(Draw(Random(seed), "en"), block)]
+    sentences = [sentence for passage in block for sentence in passages.PARTS.split(passage)]
+    asked = [sample for seed in range(600) for sample in passages._echo(Draw(Random(seed), "en"), block)]
     assert len(asked) > 100
     for sample in asked:
         question = sample.messages[0].content.split("\n\n")[-1]
-        words = [word for word in ("Nobody", "blue", "door", "green", "nine", "opens") if re.search(rf"\b{word}\b", question, re.I)]
-        assert sum(all(word in sentence for word in words) for sentence in sentences) == 1, sample
+        held = {s: sum(bool(re.search(rf"\b{word}\b", question, re.I)) for word in set(passages._content(s))) for s in sentences}
+        answer = sample.answer.split("] ")[1]
+        assert all(count * 2 <= held[answer] for sentence, count in held.items() if sentence != answer), sample
+
+
+def test_a_question_made_of_words_of_a_stranger_is_not_answered():
+    block = ["The red door opens at nine. The blue door opens at ten."]
+    asked = [sample for seed in range(50) for sample in passages._echo(Draw(Random(seed), "en"), block, "Cats chase seven small mice.")]
+    assert len(asked) > 20
+    assert {sample.answer for sample in asked} == {prompts.NO_ANSWER["en"]}

@@ -97,19 +97,34 @@ STAGES = (
         },
     ),
 )
-# What a trained model learns further: mostly reading, and enough of the rest to keep it.
+# What a trained model learns further: first to find what a question's words stand in, then reading and enough of the rest to keep it.
 FURTHER = (
+    Stage(
+        0.15,
+        700,
+        {
+            passages.from_words: 45,
+            passages.from_documents: 20,
+            passages.from_relations: 15,
+            passages.from_invented_words: 10,
+            facts.course_facts: 5,
+            facts.world_facts: 3,
+            facts.first_words: 2,
+        },
+        grown=True,
+    ),
     Stage(
         1.0,
         1500,
         {
-            passages.from_documents: 50,
-            passages.from_relations: 5,
+            passages.from_documents: 40,
+            passages.from_words: 8,
+            passages.from_relations: 6,
             passages.from_invented_words: 4,
             talk.copying: 1,
-            facts.course_facts: 10,
-            facts.first_words: 6,
-            facts.world_facts: 6,
+            facts.course_facts: 12,
+            facts.first_words: 7,
+            facts.world_facts: 7,
             reading.to_json: 3.5,
             talk.memory: 2,
             talk.system_prompt: 2,

@@ -151,7 +151,7 @@ def variation(draw: Draw, document: Document) -> Variation:
         share, share_of_others = r.random(), 0.3 * r.random()
         words = {w: draw.fill.word() for w in sorted(set(of_text)) if r.random() < (share if w in asked else share_of_others)}
     values = {slot: _phrase_for(draw) for slot, kind in document.slots.items() if isinstance(kind, dict) and r.random() < 0.4}
-    stranger = r.choice(_plain_sentences(lang)) if r.random() < 0.25 else ""
+    stranger = r.choice(plain_sentences(lang)) if r.random() < 0.25 else ""
     return Variation(words, values, r.random() < 0.2, stranger, r.choice(("", "", "", "heading", "list")))
 
 
@@ -174,7 +174,7 @@ def replaced(template: str, words: dict[str, str]) -> str:
 
 
 @functools.cache
-def _plain_sentences(lang: str) -> Sequence[str]:
+def plain_sentences(lang: str) -> Sequence[str]:
     """Sentences without a slot, of documents that are trained on."""
     found = _documents_for("")
     return [s for d in found for s in SENTENCE_END.split(d.text[lang]) if not names(s)]
