@@ -20,7 +20,8 @@ PARTS = re.compile(SENTENCE_END.pattern + r"|(?: |^)- ")  # sentences, or the li
 MOST = 8  # passages
 LONGEST = 1900  # characters of all passages together: 450 tokens on average, 870 at most
 QUESTIONS = 10  # at most so many over one set of passages
-MISSING = 0.18  # share of questions that no passage answers
+MISSING = 0.25  # share of questions that no passage answers
+LOST = 0.6  # share of sets of passages that lack a part: what is asked of it looks as if it were there
 ECHOES = 0.15  # share of questions that only repeat words of a sentence
 GROWN = 0.4  # share of the training after which passages are as many and as long as they get
 
@@ -127,6 +128,7 @@ def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list
     asks = [(ask, _place(ask, block)) for e in entries for ask in e.asks if _is_clear(ask, e, entries)]
     there = [(ask, number) for ask, number in asks if number]
     not_there = [ask for e in entries for ask in e.missing if _is_clear(ask, e, entries)]
+    not_there += [ask for ask, number in asks if not number and not any(ask.value in part for part in block)]
     if all((e.source, e.subject) != (stranger.source, stranger.subject) for e in entries):
         not_there += [ask for ask in stranger.asks if ask.names_subject]
     if not draw.new:
@@ -145,7 +147,7 @@ def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list
 
 
 def _block(draw: Draw, passages: list[list[Entry]]) -> list[str]:
-    """The passages as a search would find them: each text in parts of so many sentences, one after the other or not."""
+    """The passages as a search would find them: each text in parts of so many sentences, one after the other or not, some missing."""
     r = draw.random
     size = r.choice((1, 1, 2, 2, 3, 4))
     parts: list[str] = []
@@ -155,8 +157,10 @@ def _block(draw: Draw, passages: list[list[Entry]]) -> list[str]:
     sources = [entry.source for passage in passages for entry in passage]
     if r.random() < 0.4 and len(set(sources)) == len(sources):  # else nothing would tell whose part is whose
         r.shuffle(parts)
-    while len(parts) > MOST:
+    missing = r.randint(1, 2) if not draw.new and r.random() < LOST and len(parts) > 2 else 0
+    while missing or len(parts) > MOST:
         parts.pop(r.randrange(len(parts)))
+        missing = max(0, missing - 1)
     return parts
 
 
