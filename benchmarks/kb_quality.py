@@ -55,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--search", action="store_true", help="judge the search alone")
     parser.add_argument("--ollama", action="store_true", help="put the shipped models into a running Ollama and ask them there")
     parser.add_argument("--how", nargs="+", default=["lexical", "vector", "hybrid"], choices=("lexical", "vector", "hybrid"))
-    parser.add_argument("--size", type=int, default=100, help="tokens of a passage")
+    parser.add_argument("--size", type=int, default=40, help="tokens of a passage; tiny models read short ones best")
     parser.add_argument("--verbose", action="store_true", help="print each answer that was not right")
     options = parser.parse_args(words)
     if options.ollama:

@@ -21,7 +21,7 @@ from labkit.zoo.training import batches, evaluate, export, optimizer, tokenizer,
 from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.model import CONFIGS, Llama
 from labkit.zoo.training.sample import Draw
-from labkit.zoo.training.skills import SKILLS, Stage, facts, passages, talk
+from labkit.zoo.training.skills import FURTHER, SKILLS, Stage, facts, passages, talk
 
 TEXTS = [
     "Hello, world! It opens at 9:30 on 12 May 2026.",
@@ -90,6 +90,29 @@ def test_exported_file_can_be_trained_further(trained, words):
         assert torch.allclose(weights[name], weight, atol=1e-3), name
     for text in TEXTS:
         assert again.encode(text, add_special_tokens=False).ids == words.encode(text, add_special_tokens=False).ids
+
+
+def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, words, tmp_path):
+    config, weights, _ = export.from_gguf(trained[2])
+    made = []
+    for _ in range(2):  # the second goes on with the checkpoint of the first
+        again = train.Trainer(config, words, tmp_path, train.Budget(tokens=4000), device="cpu", stages=FURTHER)
+        again.start_from(weights, tokens=60_000, seconds=9.0)
+        made.append(again)
+        assert all(type(optimizer) is torch.optim.AdamW for optimizer in again.optimizers)
+        if len(made) == 1:
+            assert all(torch.equal(again.model.state_dict()[name], weight) for name, weight in weights.items())
+            again.train()
+    assert made[1].resume() and made[1].budget.progress == 1 and made[1].before["tokens"] == 60_000
+    moved = max(float((made[1].model.state_dict()[name] - weight).abs().max()) for name, weight in weights.items())
+    assert 0 < moved < 0.1
+
+
+def test_a_grown_stage_has_long_contexts_from_the_start(words):
+    short, long = (
+        batches.Stream(words, 0, [Stage(1, 700, {passages.from_documents: 1}, grown=grown)]).rows(0.0, 20_000) for grown in (False, True)
+    )
+    assert max(len(row.ids) for row in long) > 1.5 * max(len(row.ids) for row in short)
 
 
 def test_stages_follow_one_another(words):
