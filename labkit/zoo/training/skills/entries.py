@@ -78,7 +78,7 @@ def from_document(draw: Draw, document: Document, longest: int = 6) -> Entry:
         says = _says(question.value, kept)
         ask = Ask(
             filled(wording),
-            filled(says or question.answer[lang]),
+            filled(says),
             question.value.format(**values),
             " ".join(sorted(_kind(document.slots[name]) for name in used)),
             document.subject in names(wording),

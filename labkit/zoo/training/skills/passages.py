@@ -59,14 +59,11 @@ def from_words(draw: Draw) -> list[Sample]:
     known = documents_for(draw)
     if not known:
         return []
-    texts = [from_document(draw, r.choice(known), _sentences(draw)) for _ in range(1 + int(3 * _grown(draw) * r.random()) + 1)]
-    block = _block(draw, [[entry] for entry in texts[1:]])
+    stranger, *entries = (from_document(draw, r.choice(known), _sentences(draw)) for _ in range(2 + int(3 * _grown(draw) * r.random())))
+    block = _block(draw, [[entry] for entry in entries])
     samples: list[Sample] = []
     for _ in range(QUESTIONS):
-        if r.random() < MISSING:
-            samples.extend(_echo(draw, block, texts[0].text))
-        else:
-            samples.extend(_echo(draw, block))
+        samples.extend(_echo(draw, block, stranger.text if r.random() < MISSING else ""))
     return samples
 
 
@@ -158,9 +155,9 @@ def _block(draw: Draw, passages: list[list[Entry]]) -> list[str]:
     if r.random() < 0.4 and len(set(sources)) == len(sources):  # else nothing would tell whose part is whose
         r.shuffle(parts)
     missing = r.randint(1, 2) if not draw.new and r.random() < LOST and len(parts) > 2 else 0
-    while missing or len(parts) > MOST:
+    kept = min(MOST, len(parts) - missing)
+    while len(parts) > kept:
         parts.pop(r.randrange(len(parts)))
-        missing = max(0, missing - 1)
     return parts
 
 
@@ -257,7 +254,7 @@ def _echo(draw: Draw, block: list[str], stranger: str = "") -> list[Sample]:
     if r.random() < 0.5:
         noise = [word for word in _content(r.choice(plain_sentences(draw.lang))) if r.random() < 0.5]
         chosen += noise[: len(chosen)]
-    held = sorted((len({word for word in chosen if word in set(WORDS.findall(other))}), other) for other, _ in sentences)
+    held = sorted((len(set(chosen) & set(WORDS.findall(other))), other) for other, _ in sentences)
     if not chosen or (held[-1][0] * 2 >= len(chosen) if stranger else held[-1][1] != sentence or _close(held)):
         return []
     if r.random() < 0.4:
