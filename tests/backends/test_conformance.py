@@ -424,9 +424,9 @@ def test_unknown_option_of_loading_is_refused(engine):
 def test_timeout_ends_in_time_and_leaves_the_model_usable(model):
     model.chat("Hi", max_tokens=1)
     with pytest.raises(errors.GenerationTimeoutError) as caught:
-        for seed in range(9):  # an answer may by chance end sooner
+        for seed in range(40):  # on a fast machine an answer may end sooner
             start = time.monotonic()
-            model.chat(STORY, seed=seed, timeout=0.05, **WILD)
+            model.chat(STORY, seed=seed, timeout=0.02, **WILD)
     assert time.monotonic() - start < 1.5
     assert isinstance(caught.value, TimeoutError)
     assert model.last_reply.finish_reason == "error" and model.last_reply.text == caught.value.partial
