@@ -6,6 +6,7 @@ Without the documents, the same model shows what it makes up. Shares come with n
 
     python -m benchmarks.kb_quality                                   the shipped models, in this process
     python -m benchmarks.kb_quality --search                          without a chat model: the search alone
+    python -m benchmarks.kb_quality --size 100 --sentences 3          the best sentences of the passages in their place
     python -m benchmarks.kb_quality --ollama                          the shipped models again, on a running Ollama
     python -m benchmarks.kb_quality --model ollama:llama3.2:3b        another reader, the same search
 """
@@ -22,20 +23,26 @@ from labkit.rag import KnowledgeBase, evaluate
 from labkit.zoo import catalog
 
 DATA = Path(__file__).parents[1] / "data"
-MEASURES = ("recall@1", "recall@4", "right", "cited", "supported", "abstained", "abstained wrongly")
+MEASURES = ("right", "cited", "supported", "abstained", "abstained wrongly")
 
 
-def measure(kb: KnowledgeBase, lang: str, model: Any, how: str, context: bool, verbose: bool) -> None:
+def measure(kb: KnowledgeBase, lang: str, model: Any, how: str, context: bool, verbose: bool, **search: Any) -> None:
     """Print one line of figures, and with `verbose` each answer that was not right."""
-    rows = evaluate.each(kb, DATA / "questions" / f"{lang}.jsonl", model, how=how, context=context, lang=lang)
+    rows = evaluate.each(kb, questions(lang), model, how=how, context=context, lang=lang, **search)
     figures = evaluate.summary(rows)
-    wanted = [name for name in MEASURES if name in figures.index and (context or not name.startswith(("recall", "cited", "supported")))]
+    wanted = [name for name in figures.index if name.startswith("recall")] + [*MEASURES]
+    wanted = [name for name in wanted if name in figures.index and (context or not name.startswith(("recall", "cited", "supported")))]
     shown = [f"{name} {_share(figures.loc[name])}" for name in wanted]
     print(f"{lang}  {how if context else 'none':8}", " · ".join(shown), flush=True)
     if verbose and model is not None:
         for row in rows.itertuples():
             if (row.answerable and not row.right) or (not row.answerable and not row.abstained):
                 print(f"      {row.id} {row.question} → {row.text!r} (rank {row.rank:g}) {row.error}")
+
+
+def questions(lang: str) -> Path:
+    """The file with the questions of a language."""
+    return DATA / "questions" / f"{lang}.jsonl"
 
 
 def _share(line: Any) -> str:
@@ -56,6 +63,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--ollama", action="store_true", help="put the shipped models into a running Ollama and ask them there")
     parser.add_argument("--how", nargs="+", default=["lexical", "vector", "hybrid"], choices=("lexical", "vector", "hybrid"))
     parser.add_argument("--size", type=int, default=40, help="tokens of a passage; tiny models read short ones best")
+    parser.add_argument("--sentences", type=int, help="give the model the best sentences of the passages instead, so many")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="refuse below a threshold that was chosen with the questions of the other language"
+    )
     parser.add_argument("--verbose", action="store_true", help="print each answer that was not right")
     options = parser.parse_args(words)
     if options.ollama:
@@ -66,14 +77,24 @@ def main(words: Sequence[str] | None = None) -> None:
         options.embedder = options.embedder and f"ollama:{options.embedder}"
     model = None if options.search else lab.load(options.model)
     print(f"{model or 'search alone'}; embedder {options.embedder or 'none: words alone'}; passages of at most {options.size} tokens")
-    for lang in ("en", "es"):
-        with KnowledgeBase.from_folder(DATA / lang, options.embedder or None, fields=["text"], size=options.size) as kb:
-            print(f"{lang}  {len(kb)} passages of {len(kb.documents)} documents")
-            for how in options.how:
-                if options.embedder or how == "lexical":
-                    measure(kb, lang, model, how, True, options.verbose)
-            if model is not None:
-                measure(kb, lang, model, options.how[0] if options.embedder else "lexical", False, options.verbose)
+    bases = {
+        lang: KnowledgeBase.from_folder(DATA / lang, options.embedder or None, fields=["text"], size=options.size) for lang in ("en", "es")
+    }
+    for lang, kb in bases.items():
+        print(f"{lang}  {len(kb)} passages of {len(kb.documents)} documents")
+        for how in options.how:
+            if options.embedder or how == "lexical":
+                search = {"sentences": options.sentences}
+                if options.calibrate:
+                    other = next(name for name in bases if name != lang)
+                    chosen = evaluate.calibrate(evaluate.each(bases[other], questions(other), how=how, **search))
+                    search["threshold"] = chosen.threshold
+                    print(f"{lang}  {how:8} {other}: {chosen}")
+                measure(kb, lang, model, how, True, options.verbose, **search)
+        if model is not None:
+            measure(kb, lang, model, options.how[0] if options.embedder else "lexical", False, options.verbose)
+    for kb in bases.values():
+        kb.close()
 
 
 if __name__ == "__main__":

@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     two = what.add_parser("ask", help="an answer, and where it is from")
     two.add_argument("question", nargs="+")
     two.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
-    two.add_argument("-k", type=int, default=4, help="passages that the model gets (default: %(default)s)")
+    two.add_argument("-k", type=int, default=4, help="passages that are searched for (default: %(default)s)")
+    two.add_argument("--sentences", type=int, metavar="N", help="give it the N best sentences of those passages instead")
     two.add_argument("--trace", action="store_true", help="print every step")
     two.set_defaults(run=_kb_ask)
     for each in (one, two):
@@ -211,7 +212,7 @@ def _kb_ask(options: argparse.Namespace) -> None:
     from .rag import knowledge
 
     with knowledge.KnowledgeBase.open(options.kb) as kb:
-        answer = kb.ask(" ".join(options.question), options.model, options.k)
+        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=options.sentences)
         print(answer)
         for source in answer.cited or answer.sources:
             print(f"  {source}")

@@ -1,4 +1,4 @@
-"""Questions over one's own documents, one step per file: documents, chunks, index, retrieve, answer, evaluate.
+"""Questions over one's own documents, one step per file: documents, chunks, index, retrieve, compress, answer, evaluate.
 
 `KnowledgeBase` does all of them in two calls; each step is a plain function that can be called by hand.
 
@@ -22,7 +22,7 @@ _HOME = {
     "KnowledgeBase": "knowledge",
     "Passage": "chunks",
 }
-_STEPS = ("answer", "check", "chunks", "documents", "evaluate", "hidden", "index", "metrics", "retrieve", "stores", "words")
+_STEPS = ("answer", "check", "chunks", "compress", "documents", "evaluate", "hidden", "index", "metrics", "retrieve", "stores", "words")
 
 __all__ = ["Answer", "Document", "Hit", "KnowledgeBase", "Passage", *_STEPS]
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from . import answer as answer
     from . import check as check
     from . import chunks as chunks
+    from . import compress as compress
     from . import documents as documents
     from . import evaluate as evaluate
     from . import hidden as hidden

@@ -6,6 +6,7 @@ passages that hold the same words (overlap, copies) count as one, the first that
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -18,7 +19,7 @@ from .. import display
 from ..backends.base import Model
 from ..backends.registry import load
 from ..errors import LabError, OptionError
-from ..measure.stats import bootstrap, share
+from ..measure.stats import Interval, bootstrap, share
 from . import answer, metrics, retrieve, words
 from .check import citations, says_nothing
 from .chunks import Passage
@@ -131,6 +132,7 @@ def each(
     context: bool = True,
     lang: str | None = None,
     threshold: float | None = None,
+    sentences: int | None = None,
     progress: Callable[[int, int], object] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
@@ -142,8 +144,8 @@ def each(
     questions : path, or list of Question or dict
     model : str, Model or None
         None judges the search alone.
-    k, how, threshold
-        As of `KnowledgeBase.search`.
+    k, how, threshold, sentences
+        As of `KnowledgeBase.search`. With `sentences`, these take the place of the k passages in all measures.
     context : bool
         False asks the model without passages: what it knows, or makes up, by itself.
     lang : {'en', 'es'}
@@ -156,26 +158,29 @@ def each(
     Returns
     -------
     DataFrame
-        id, question, answerable; rank (of the first passage that holds the answer; NaN where none was found), recall@1, recall@k,
-        precision@k, reciprocal_rank, ndcg@k, seconds (of the search); text, right, cited, supported, abstained, error where a model was
-        asked. What does not apply to a question is NaN.
+        id, question, answerable; relevance (of the best that was found; 0 for nothing); rank (of the first passage that holds the
+        answer; NaN where none was found), recall@1, recall@k, precision@k, reciprocal_rank, ndcg@k, seconds (of the search); text,
+        right, cited, supported, abstained, error where a model was asked. What does not apply to a question is NaN.
     """
 
-    asked = read(questions)
-    passages = kb.passages
+    asked, given = read(questions), k if sentences is None else sentences
     rows, found = [], []
     for question in asked:
         start = time.perf_counter()
-        hits = kb.search(question.question, max(k, 10), how, threshold=threshold)
+        if sentences is None:
+            hits = kb.search(question.question, max(k, 10), how, threshold=threshold)
+        else:
+            hits = kb.search(question.question, k, how, threshold=threshold, sentences=max(sentences, 10))
         seconds = time.perf_counter() - start
-        holders = {number for number, passage in passages.items() if holds(passage, question)}
-        rows.append(
-            {"id": question.id, "question": question.question, "answerable": question.answerable} | _ranked(hits, holders, k, seconds)
-        )
+        good = {hit.rank for hit in hits if holds(hit.passage, question)}
+        about: dict[str, Any] = {"id": question.id, "question": question.question, "answerable": question.answerable}
+        measures = _ranked(hits, good, given)
         if not question.answerable:
-            rows[-1] |= dict.fromkeys(("rank", "recall@1", f"recall@{k}", f"precision@{k}", "reciprocal_rank", f"ndcg@{k}"), float("nan"))
-        hits[:] = hits[:k]
-        found.append((question, hits, holders))
+            measures = dict.fromkeys(measures, float("nan"))
+        about["relevance"] = max((hit.relevance for hit in hits), default=0.0)
+        rows.append(about | measures | {"seconds": seconds})
+        hits[:] = hits[:given]
+        found.append((question, hits, good))
     if model is not None:
         opened = model if isinstance(model, Model) else load(model)
         try:
@@ -187,11 +192,11 @@ def each(
     return display.frame(rows)
 
 
-def _ranked(hits: Hits, holders: set[int], k: int, seconds: float) -> dict[str, Any]:
-    """The measures of one search; the answer is one thing, however many passages hold it."""
-    first = next((hit.rank for hit in hits if hit.id in holders), None)
-    ranking = ["answer" if hit.rank == first else hit.id for hit in hits]
-    all_of_them = ["answer" if hit.id in holders else "" for hit in hits[:k]]
+def _ranked(hits: Hits, good: set[int], k: int) -> dict[str, Any]:
+    """The measures of one search, by the ranks that hold the answer; it is one thing, however many passages hold it."""
+    first = min(good, default=None)
+    ranking = ["answer" if hit.rank == first else hit.rank for hit in hits]
+    all_of_them = ["answer" if hit.rank in good else "" for hit in hits[:k]]
     return {
         "rank": float("nan") if first is None else float(first),
         "recall@1": metrics.recall(ranking, {"answer"}, 1),
@@ -199,7 +204,6 @@ def _ranked(hits: Hits, holders: set[int], k: int, seconds: float) -> dict[str, 
         f"precision@{k}": all_of_them.count("answer") / k,
         "reciprocal_rank": metrics.reciprocal_rank(ranking, {"answer"}),
         f"ndcg@{k}": metrics.ndcg(ranking, {"answer"}, k),
-        "seconds": seconds,
     }
 
 
@@ -228,7 +232,7 @@ def _answers(
     tell = None if progress is None else lambda done: progress(done.done, done.total)
     replies = dict(zip(prompts, model.generate_many(list(prompts.values()), errors="return", progress=tell, **options), strict=True))
     rows = []
-    for number, (question, hits, holders) in enumerate(found):
+    for number, (question, hits, holding) in enumerate(found):
         one, reply = prepared[number], replies.get(number)
         problem = one if isinstance(one, LabError) else reply if isinstance(reply, LabError) else None
         if problem is not None or isinstance(one, LabError) or isinstance(reply, LabError):
@@ -239,7 +243,7 @@ def _answers(
         else:
             said = answer.finish(one, reply)
             numbers = citations(said.text)
-            good = [source.number for source, hit in zip(said.sources, hits, strict=False) if hit.id in holders]
+            good = [source.number for source, hit in zip(said.sources, hits, strict=False) if hit.rank in holding]
             supported = None if said.abstained else said.supported
             rows.append(_judged(question, said.text, numbers, good, supported, said.abstained, ""))
     return rows
@@ -311,6 +315,74 @@ def run(
     questions : path, or list of Question or dict
     model : str, Model or None
     **how
-        As of `each`: k, how, context, lang, threshold, options of the model.
+        As of `each`: k, how, context, lang, threshold, sentences, options of the model.
     """
     return summary(each(kb, questions, model, **how))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold, and what it does to the questions that it was chosen with.
+
+    Attributes
+    ----------
+    threshold : float
+        As of `KnowledgeBase.search`.
+    kept : float
+        Share of the answerable questions that reach it.
+    refused : float
+        Share of the unanswerable ones that do not.
+    kept_interval, refused_interval : Interval
+        Wilson's, 95 %. Of other questions a little less is kept and refused: the threshold was chosen for these.
+    """
+
+    threshold: float
+    kept: float
+    refused: float
+    kept_interval: Interval
+    refused_interval: Interval
+
+    def __str__(self) -> str:
+        kept, refused = (f"{v:.0%} ({i.low:.0%} to {i.high:.0%}) of {i.n}" for v, i in self._shares())
+        return f"threshold={self.threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none"
+
+    def _shares(self) -> tuple[tuple[float, Interval], tuple[float, Interval]]:
+        return (self.kept, self.kept_interval), (self.refused, self.refused_interval)
+
+
+def calibrate(rows: pd.DataFrame) -> Calibration:
+    """The threshold that best parts questions which the documents answer from those which they do not.
+
+    Of all thresholds the one with the greatest sum of `kept` and `refused` (Youden, *Index for rating diagnostic tests*, 1950);
+    of equal ones the middle.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `each`, without a threshold, and searched as will be searched later; no model is needed.
+
+    Raises
+    ------
+    OptionError
+        When there is no answerable question, or no unanswerable one.
+
+    >>> import pandas as pd
+    >>> print(calibrate(pd.DataFrame({"answerable": [True, True, False], "relevance": [0.8, 0.6, 0.2]})))
+    threshold=0.40 keeps 100% (34% to 100%) of 2 questions that have an answer and refuses 100% (21% to 100%) of 1 that have none
+    """
+    there = [float(value) for value in rows[rows["answerable"]]["relevance"]]
+    not_there = [float(value) for value in rows[~rows["answerable"]]["relevance"]]
+    if not there or not not_there:
+        raise OptionError("A threshold is chosen between questions with an answer and questions without.", fix="Give some of both kinds.")
+    values = sorted({0.0, *there, *not_there})
+    between = [(low + high) / 2 for low, high in itertools.pairwise(values)] or values
+    sums = [_at_least(there, one) / len(there) - _at_least(not_there, one) / len(not_there) for one in between]
+    best = [one for one, value in zip(between, sums, strict=True) if value > max(sums) - 1e-12]
+    threshold = best[len(best) // 2]
+    kept, refused = _at_least(there, threshold), len(not_there) - _at_least(not_there, threshold)
+    intervals = share(kept, len(there)), share(refused, len(not_there))
+    return Calibration(threshold, kept / len(there), refused / len(not_there), *intervals)
+
+
+def _at_least(values: Sequence[float], threshold: float) -> int:
+    return sum(value >= threshold for value in values)

@@ -12,7 +12,7 @@ from ..backends.base import Model
 from ..backends.registry import load
 from ..errors import OptionError
 from ..zoo import catalog
-from . import answer, index, retrieve
+from . import answer, compress, index, retrieve
 from .answer import Answer
 from .archive import Archive
 from .chunks import SIZE, Count, Passage, counter
@@ -191,15 +191,32 @@ class KnowledgeBase:
 
     # -- asking -----------------------------------------------------------------------------------------------------------------
 
-    def search(self, question: str, k: int = retrieve.K, how: str = "", where: Where | None = None, threshold: float | None = None) -> Hits:
-        """Find passages; see `rag.retrieve.search`. By default hybrid, or lexical where there is no embedding model."""
+    def search(
+        self,
+        question: str,
+        k: int = retrieve.K,
+        how: str = "",
+        where: Where | None = None,
+        threshold: float | None = None,
+        sentences: int | None = None,
+    ) -> Hits:
+        """Find passages; see `rag.retrieve.search`. By default hybrid, or lexical where there is no embedding model.
+
+        With `sentences`, the k passages are searched for at most so many sentences, which are returned instead, and `threshold` is
+        compared with the best of them; see `rag.compress.compress`.
+        """
         how = how or ("hybrid" if self._embedder else "lexical")
+        if sentences is not None:
+            compress.check(sentences)
         with self._lock:
             self.refresh()
             if how in ("hybrid", "vector"):
                 retrieve.check(question, k, how, threshold)
                 self._place()
-            return retrieve.search(self._index, question, k, how, where, threshold)
+            if sentences is None:
+                return retrieve.search(self._index, question, k, how, where, threshold)
+            retrieve.check(question, k, how, threshold)
+            return compress.compress(self._index, retrieve.search(self._index, question, k, how, where), sentences, threshold)
 
     def ask(
         self,
@@ -211,6 +228,7 @@ class KnowledgeBase:
         how: str = "",
         where: Where | None = None,
         threshold: float | None = None,
+        sentences: int | None = None,
         **options: Any,
     ) -> Answer:
         """Answer a question from the passages; where nothing relevant is found, the answer says so and no model is asked.
@@ -220,7 +238,7 @@ class KnowledgeBase:
         question : str
         model : str or Model
             A name is loaded for this one answer.
-        k, how, where, threshold
+        k, how, where, threshold, sentences
             As of `search`.
         lang : {'en', 'es'}
             None guesses from the question.
@@ -234,7 +252,7 @@ class KnowledgeBase:
         """
         if not self.passages:
             raise OptionError("This knowledge base is empty.", fix='Add documents: kb.add("data/en").')
-        hits = self.search(question, k, how, where, threshold)
+        hits = self.search(question, k, how, where, threshold, sentences)
         if isinstance(model, Model):
             return answer.ask(question, hits, model, lang, **options)
         with load(model) as loaded:

@@ -110,11 +110,22 @@ def _coloured(text: str, passages: Sequence[Passage], room: int) -> str:
     return "".join(out)
 
 
+PARTS = {
+    "vector": "cosine",
+    "vector_rank": "its rank",
+    "vector_before": "with what comes before",
+    "lexical": "BM25",
+    "lexical_rank": "its rank",
+    "words": "words",
+    "words_before": "with what comes before",
+}
+
+
 def hits_html(hits: Hits) -> str:
     """A table of hits with the parts of each score."""
     if not hits:
         return f"<div class='{PLAIN}'>Nothing relevant was found for {safe(repr(hits.question))} ({safe(_left(hits))}).</div>"
-    names = [name for name in ("vector", "vector_rank", "lexical", "lexical_rank") if any(name in hit.parts for hit in hits)]
+    names = [name for name in PARTS if any(name in hit.parts for hit in hits)]
     rows = [
         (
             hit.rank,
@@ -126,8 +137,9 @@ def hits_html(hits: Hits) -> str:
         )
         for hit in hits
     ]
-    titles = [{"vector": "cosine", "vector_rank": "its rank", "lexical": "BM25", "lexical_rank": "its rank"}[name] for name in names]
-    return _table(("rank", "place", "score", *titles, "relevance", "passage"), rows, f"{hits.question} ({_left(hits)})")
+    return _table(
+        ("rank", "place", "score", *(PARTS[name] for name in names), "relevance", "passage"), rows, f"{hits.question} ({_left(hits)})"
+    )
 
 
 def _left(hits: Hits) -> str:

@@ -1,0 +1,141 @@
+"""Sentences in the place of passages, and the threshold that is chosen from questions with known answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import labkit as lab
+from labkit.cli import main
+from labkit.errors import OptionError
+from labkit.rag import compress, documents, evaluate
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@pytest.fixture(scope="module")
+def kb():
+    with lab.KnowledgeBase.from_folder(DATA / "en", "mini-embed", fields=["text"], size=100) as kb:
+        yield kb
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(text[start:end], before) for (start, end), before in compress.sentences(text)]
+
+
+def test_headings_are_no_sentences_but_stand_before_them():
+    text = "# Tern Fund\nIt was left by Bertil Roan. It pays four fees.\n\nThe workshop test\n\nWhoever has 65 points passes."
+    assert found(text) == [
+        ("It was left by Bertil Roan.", "# Tern Fund"),
+        ("It pays four fees.", "It was left by Bertil Roan."),
+        ("Whoever has 65 points passes.", "The workshop test"),
+    ]
+
+
+def test_rows_of_a_table_are_sentences_and_lines_of_prose_are_not():
+    table = "Code Course Teacher Weeks Fee\nV-27 Steam Bending Rosa Quillen 5 310 euros\nV-31 Sail Sewing Amadou Ferrol 8 445 euros"
+    assert [text for text, _ in found(table)] == table.splitlines()[1:]
+    prose = "The Petrel leaves Brann at 7:05 and lands at the fish\nsteps below the school."
+    assert [text for text, _ in found(prose)] == [prose]
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "#", "# Only a heading", "x" * 5000, "\n".join("abc" for _ in range(500))])
+def test_what_has_no_sentences_gives_none_or_itself(text):
+    for (start, end), _ in compress.sentences(text):
+        assert text[start:end].strip() == text[start:end] != ""
+
+
+def test_sentences_come_from_where_they_say(kb):
+    texts = {document.source: document.text for document in kb.documents}
+    hits = kb.search("Who left the Tern Fund to the school?", sentences=3)
+    assert len(hits) == 3 and [hit.rank for hit in hits] == [1, 2, 3]
+    assert any("Bertil Roan" in hit.text for hit in hits)
+    for hit in hits:
+        passage = hit.passage
+        assert passage.text == texts[passage.source][passage.start : passage.end]
+        assert passage.text in kb.passages[hit.id].text and passage.source == kb.passages[hit.id].source
+        assert 0 < passage.tokens < kb.size
+        assert set(hit.parts) == {"words", "words_before", "vector", "vector_before"}
+        assert hit.relevance == hit.score == pytest.approx(sum(hit.parts.values()) / 4)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert "with what comes before" in hits._repr_html_()
+
+
+@pytest.mark.parametrize(("how", "names"), [("lexical", {"words", "words_before"}), ("vector", {"vector", "vector_before"})])
+def test_sentences_are_ranked_by_what_the_search_was_by(kb, how, names):
+    assert all(set(hit.parts) == names for hit in kb.search("When does the ferry Petrel leave Brann?", how=how, sentences=2))
+
+
+def test_the_same_sentence_is_given_once():
+    with lab.KnowledgeBase(None) as kb:
+        kb.add([documents.from_string(f"The gate closes at nine. {who} stay outside.", source=f"{who}.txt") for who in ("Dogs", "Cats")])
+        hits = kb.search("When does the gate close?", sentences=5)
+    assert [hit.text for hit in hits].count("The gate closes at nine.") == 1 and hits.repeats == 1
+
+
+def test_threshold_is_compared_with_the_best_sentence(kb):
+    question = "When does the ferry Petrel leave Brann?"
+    best = kb.search(question, sentences=3)[0].relevance
+    assert len(kb.search(question, sentences=3, threshold=best - 0.01)) == 3
+    none = kb.search(question, sentences=3, threshold=best + 0.01)
+    assert not none and none.below > 3
+    with lab.load("mini-m") as model:
+        answer = kb.ask(question, model, sentences=3, threshold=best + 0.01)
+        assert answer.abstained and answer.reply is None
+        answer = kb.ask(question, model, sentences=3)
+        assert len(answer.sources) == 3 and all(" ".join(source.text.split()) in answer.sent.prompt for source in answer.sources)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "3", 1001])
+def test_wrong_number_of_sentences_is_refused(kb, count):
+    with pytest.raises(OptionError, match="sentences="):
+        kb.search("When?", sentences=count)
+
+
+def test_sentences_hold_more_answers_than_the_first_passages(kb):
+    """Three sentences against three passages of about that length, over the course's questions."""
+    three = evaluate.run(kb, DATA / "questions" / "en.jsonl", sentences=3).value
+    with lab.KnowledgeBase.from_folder(DATA / "en", "mini-embed", fields=["text"], size=20) as short:
+        passages = evaluate.run(short, DATA / "questions" / "en.jsonl", k=3).value
+    assert three["recall@3"] >= 0.9 > passages["recall@3"]
+
+
+def test_command_line_asks_for_sentences(tmp_path, capsys):
+    (tmp_path / "rules.txt").write_text("The library opens at nine. Cats may not come in. The garden is behind it.")
+    kept = ["--kb", str(tmp_path / "k.kb")]
+    main(["kb", "add", str(tmp_path / "rules.txt"), *kept])
+    main(["kb", "ask", "When does the library open?", "--sentences", "1", "--trace", *kept])
+    assert "1 passages (hybrid)" in capsys.readouterr().out
+
+
+def rows(there: list[float], not_there: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"answerable": [True] * len(there) + [False] * len(not_there), "relevance": there + not_there})
+
+
+def test_threshold_by_hand():
+    chosen = evaluate.calibrate(rows([0.9, 0.8, 0.5, 0.3], [0.6, 0.2, 0.1]))
+    # 0.25: keeps 4 of 4 and refuses 2 of 3; 0.7: keeps 2 of 4 and refuses 3 of 3.
+    assert chosen.threshold == pytest.approx(0.25) and (chosen.kept, chosen.refused) == (1.0, pytest.approx(2 / 3))
+    assert chosen.refused_interval.low < 2 / 3 < chosen.refused_interval.high and "keeps 100%" in str(chosen)
+
+
+def test_threshold_parts_what_can_be_parted_and_says_where_nothing_can():
+    chosen = evaluate.calibrate(rows([0.9, 0.8], [0.2]))
+    assert 0.2 < chosen.threshold < 0.8 and chosen.kept == chosen.refused == 1
+    same = evaluate.calibrate(rows([0.5, 0.5], [0.5]))
+    assert same.kept + same.refused == 1
+    zero = evaluate.calibrate(rows([0.0], [0.0]))
+    assert zero.kept + zero.refused == 1
+    for there, not_there in (([0.5], []), ([], [0.5])):
+        with pytest.raises(OptionError, match="both kinds"):
+            evaluate.calibrate(rows(there, not_there))
+
+
+def test_threshold_of_one_language_serves_the_other(kb):
+    with lab.KnowledgeBase.from_folder(DATA / "es", "mini-embed", fields=["text"], size=100) as spanish:
+        chosen = evaluate.calibrate(evaluate.each(spanish, DATA / "questions" / "es.jsonl", sentences=3))
+    found = evaluate.each(kb, DATA / "questions" / "en.jsonl", sentences=3, threshold=chosen.threshold)
+    nothing = found[~found["answerable"]]["relevance"] == 0
+    assert nothing.mean() >= 0.8 and (found[found["answerable"]]["relevance"] > 0).mean() >= 0.6
