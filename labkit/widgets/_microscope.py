@@ -42,11 +42,13 @@ class Microscope(Panel):
     hits: Hits | None = None
     answer: Answer | None = None
 
-    def __init__(self, kb: KnowledgeBase, model: Model | str | Path, question: str, k: int, lang: str, options: Options) -> None:
+    def __init__(
+        self, kb: KnowledgeBase, model: Model | str | Path, question: str, k: int, sentences: int, lang: str, options: Options
+    ) -> None:
         super().__init__(lang, "microscope_title")
         self.kb, self.shelf, self._options = kb, Shelf([model]), options
         self._prepared: Prepared | None = None
-        self._asked: tuple[str, str, int, float] | None = None
+        self._asked: tuple[str, str, int, int, float] | None = None
         self._arriving = ""
         style, wide = {"description_width": "10em"}, {"width": "98%"}
         narrow = {"width": "26em", "max_width": "98%"}
@@ -56,6 +58,15 @@ class Microscope(Panel):
         self.how = ipw.Dropdown(options=ways, description=self._t("how"), style=style, layout=narrow)
         self.k = ipw.IntSlider(
             k, min=1, max=MOST_PASSAGES, description=self._t("passages"), tooltip=self._t("passages_hint"), style=style, layout=narrow
+        )
+        self.sentences = ipw.IntSlider(
+            sentences,
+            min=0,
+            max=MOST_PASSAGES,
+            description=self._t("sentences"),
+            tooltip=self._t("sentences_hint"),
+            style=style,
+            layout=narrow,
         )
         self.threshold = ipw.FloatSlider(
             0.0,
@@ -67,13 +78,13 @@ class Microscope(Panel):
             style=style,
             layout=narrow,
         )
-        for control in (self.how, self.k, self.threshold):
+        for control in (self.how, self.k, self.sentences, self.threshold):
             control.observe(self._search_again, "value")
         self.ask_button = self._button("ask_kb", self.ask, reads=True, button_style="primary")
         self.search_button = self._button("search", self.search, reads=True)
         self.found, self.fitted, self.said = ipw.HTML(layout=wide), ipw.HTML(layout=wide), ipw.HTML(layout=wide)
         self.sent_button, self._sent, self._show_sent = self._folded("sent", self._what_was_sent)
-        controls = self._row(self.how, self.k, self.threshold)
+        controls = self._row(self.how, self.k, self.sentences, self.threshold)
         buttons = self._row(self.ask_button, self.search_button, self.stop_button)
         parts = (self.found, self.fitted, self.said, self._row(self.sent_button), self._sent)
         self._build((self.question, controls, buttons, self.status, *parts))
@@ -81,8 +92,8 @@ class Microscope(Panel):
 
     # -- what the person does ----------------------------------------------------------------------------------------------------
 
-    def _settings(self) -> tuple[str, str, int, float]:
-        return self.question.value, self.how.value, self.k.value, self.threshold.value
+    def _settings(self) -> tuple[str, str, int, int, float]:
+        return self.question.value, self.how.value, self.k.value, self.sentences.value, self.threshold.value
 
     def search(self) -> None:
         """Find passages; no model is asked."""
@@ -108,9 +119,9 @@ class Microscope(Panel):
         if not self.kb.passages:
             raise OptionError("This knowledge base is empty.", fix='Add documents: kb.add("data/en").')
         while self._asked != (asked := self._settings()):  # a slider that moved meanwhile is followed
-            question, how, k, threshold = asked
+            question, how, k, sentences, threshold = asked
             self.answer, self._prepared = None, None
-            self.hits = self.kb.search(question, k, how, threshold=threshold or None)
+            self.hits = self.kb.search(question, k, how, threshold=threshold or None, sentences=sentences or None)
             self._asked = asked
             self._draw()
         self._say(self._t("found", count=len(self.hits or ())))
@@ -192,7 +203,7 @@ class Microscope(Panel):
         return f"<div class='lk-turn {kind}'>{head}{track}<div class='lk-note'>{escape(numbers)}</div>{safe(hit.text)}</div>"
 
     def _parts(self, hit: Hit) -> list[str]:
-        names = {"vector": "cosine", "lexical": "BM25"}
+        names = {"vector": "cosine", "lexical": "BM25", "words": self._t("shared_words")}
         return [f"{names[name]} {hit.parts[name]:.3g}" for name in names if name in hit.parts]
 
     def _fit(self) -> Any:
@@ -282,6 +293,7 @@ def microscope(
     question: str = "",
     *,
     k: int = retrieve.K,
+    sentences: int | None = None,
     lang: str = "en",
     options: Options | None = None,
     **changes: Any,
@@ -298,6 +310,8 @@ def microscope(
         To begin with.
     k : int
         Passages to begin with, 1 to 10.
+    sentences : int
+        Show and use at most so many sentences of the passages, 1 to 10, to begin with; None for whole passages.
     lang : {'en', 'es'}
         Language of the widget; the answer is in that of the question.
     options : Options
@@ -312,9 +326,11 @@ def microscope(
     """
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST_PASSAGES:
         raise OptionError(f"k={k!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_PASSAGES}.")
+    if sentences is not None and (not isinstance(sentences, int) or isinstance(sentences, bool) or not 1 <= sentences <= MOST_PASSAGES):
+        raise OptionError(f"sentences={sentences!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_PASSAGES}, or None.")
     given = Options.of(options or Options(temperature=0.0, seed=0, max_tokens=rag_answer.ROOM), **changes)
     if isinstance(kb, str | Path):
         from ..rag.knowledge import KnowledgeBase
 
         kb = KnowledgeBase.from_folder(kb)
-    return Microscope(kb, model, question, k, lang, given)
+    return Microscope(kb, model, question, k, sentences or 0, lang, given)

@@ -195,6 +195,12 @@ TEXTS: dict[str, dict[str, str]] = {
     "how_lexical": {"en": "by words", "es": "por palabras"},
     "passages": {"en": "Passages", "es": "Pasajes"},
     "passages_hint": {"en": "How many passages at most", "es": "Cuántos pasajes como mucho"},
+    "sentences": {"en": "Sentences", "es": "Frases"},
+    "sentences_hint": {
+        "en": "How many sentences of these passages at most; 0 takes the passages whole",
+        "es": "Cuántas frases de esos pasajes como mucho; 0 toma los pasajes enteros",
+    },
+    "shared_words": {"en": "words in common", "es": "palabras en común"},
     "threshold": {"en": "Least relevance", "es": "Relevancia mínima"},
     "threshold_hint": {
         "en": "Passages below it are left out; 0 keeps all",

@@ -67,6 +67,20 @@ def test_controls_search_again(scope):
     assert [way for _, way in scope.how.options] == ["lexical"]  # there is no embedding model here
 
 
+def test_sentences_take_the_place_of_passages(scope, kb, model):
+    scope.sentences.value = 2
+    click(scope.ask_button)
+    direct = kb.ask(QUESTION["en"], model, sentences=2, max_tokens=40)
+    assert done(scope).answer.text == direct.text and scope.answer.sources == direct.sources and len(scope.hits) == 2
+    assert "words in common" in scope.found.value and scope.found.value.count("lk-passage-") == 2
+    scope.sentences.value = 0
+    assert len(done(scope).hits) == 4
+    assert lab.widgets.microscope(kb, model, sentences=3).sentences.value == 3
+    for wrong in (0, 11, True, "2"):
+        with pytest.raises(OptionError, match="sentences="):
+            lab.widgets.microscope(kb, model, sentences=wrong)
+
+
 def test_nothing_relevant_asks_no_model(scope):
     scope.threshold.value = 1.0
     enter(scope.question, "xylophone zebra quixotic")
