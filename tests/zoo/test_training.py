@@ -106,6 +106,19 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
     assert made[1].resume() and made[1].budget.progress == 1 and made[1].before["tokens"] == 60_000
     moved = max(float((made[1].model.state_dict()[name] - weight).abs().max()) for name, weight in weights.items())
     assert 0 < moved < 0.1
+    for keep, name in ((0.25, "some"), (1.0, "all")):
+        export.to_gguf(tmp_path / "checkpoint.pt", words, tmp_path / f"{name}.gguf", "test", weights, keep)
+        for tensor, weight in export.from_gguf(tmp_path / f"{name}.gguf")[1].items():
+            wanted = keep * weights[tensor] + (1 - keep) * made[1].model.state_dict()[tensor]
+            assert torch.allclose(weight, wanted, atol=1e-3), tensor
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--keep", "1.5", "--start", "mini-m"], ["--keep", "0.2"], ["--keep", "0.2", "--start", "mini-m", "--model", "mini-embed"]]
+)
+def test_a_share_of_nothing_is_refused(wrong, tmp_path):
+    with pytest.raises(SystemExit, match="--keep is a share"):
+        main(["export", *wrong, "--out", str(tmp_path / "x.gguf")])
 
 
 def test_a_grown_stage_has_long_contexts_from_the_start(words):

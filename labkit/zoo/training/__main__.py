@@ -35,6 +35,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
     parser.add_argument("--start", default="", help="a shipped chat model to train further, mostly on reading, with its tokenizer")
+    parser.add_argument("--keep", type=float, default=0.0, help="export: the share, 0 to 1, of the weights of --start that is blended in")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
@@ -140,10 +141,15 @@ def export_step(arguments: argparse.Namespace) -> None:
     from .embedding.export import to_gguf
 
     embeds = arguments.model in EMBEDDERS
+    if not 0 <= arguments.keep <= 1 or (arguments.keep and (embeds or not arguments.start)):
+        raise SystemExit("--keep is a share from 0 to 1 of the weights of --start, a chat model: export --start mini-m --keep 0.2")
     out = arguments.out or catalog.WEIGHTS / f"{arguments.model}.gguf"
-    checkpoint = arguments.folder / arguments.model / "checkpoint.pt"
-    write = to_gguf if embeds else export.to_gguf
-    figures = write(checkpoint, tokenizer.load(vocabulary(arguments)), out, arguments.model)
+    words, checkpoint = tokenizer.load(vocabulary(arguments)), arguments.folder / arguments.model / "checkpoint.pt"
+    if embeds:
+        figures = to_gguf(checkpoint, words, out, arguments.model)
+    else:
+        before = export.from_gguf(catalog.path(arguments.start))[1] if arguments.keep else None
+        figures = export.to_gguf(checkpoint, words, out, arguments.model, before, arguments.keep)
     print(f"{out}: {out.stat().st_size:,} bytes, {figures}")
     if not arguments.out:
         from .evaluate import note_training

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ MATRICES = {
 NORMS = {"attention_norm": "attn_norm", "feed_norm": "ffn_norm"}
 
 
-def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dict[str, Any]:
+def to_gguf(
+    checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str, before: Mapping[str, torch.Tensor] | None = None, keep: float = 0.0
+) -> dict[str, Any]:
     """Write a checkpoint as F16 GGUF.
 
     Parameters
@@ -40,6 +43,10 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     out : Path
     name : str
         Name of the model, kept in the file.
+    before : dict of Tensor
+        The weights that the training began with, by our names.
+    keep : float
+        Share of them to blend in: see `blended`.
 
     Returns
     -------
@@ -48,7 +55,7 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
         and the machine.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    config, weights = Config(**state["config"]), state["model"]
+    config, weights = Config(**state["config"]), blended(state["model"], before or {}, keep)
     writer = gguf.GGUFWriter(str(out), "llama")
     _describe(writer, config, name)
     _vocabulary(writer, tokenizer)
@@ -60,6 +67,15 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
         for ours, theirs in NORMS.items():
             writer.add_tensor(f"blk.{block}.{theirs}.weight", single(weights[f"blocks.{block}.{ours}.weight"]))
     return finish(writer, state)
+
+
+def blended(weights: Mapping[str, torch.Tensor], before: Mapping[str, torch.Tensor], keep: float) -> dict[str, torch.Tensor]:
+    """Weights after further training, drawn back towards those before it: keep · before + (1 - keep) · weights.
+
+    What was learned last weakens a little, what it had displaced comes back (Wortsman et al., *Robust fine-tuning of zero-shot models*,
+    2022).
+    """
+    return {name: torch.lerp(weight.float(), before[name].float(), keep) if name in before else weight for name, weight in weights.items()}
 
 
 def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
