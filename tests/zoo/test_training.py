@@ -97,7 +97,7 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
     made = []
     for _ in range(2):  # the second goes on with the checkpoint of the first
         again = train.Trainer(config, words, tmp_path, train.Budget(tokens=4000), device="cpu", stages=FURTHER)
-        again.start_from(weights, tokens=60_000, seconds=9.0)
+        again.start_from(weights, tokens=60_000, seconds=9.0, machine="an abacus")
         made.append(again)
         assert all(type(optimizer) is torch.optim.AdamW for optimizer in again.optimizers)
         if len(made) == 1:
@@ -107,7 +107,8 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
     moved = max(float((made[1].model.state_dict()[name] - weight).abs().max()) for name, weight in weights.items())
     assert 0 < moved < 0.1
     for keep, name in ((0.25, "some"), (1.0, "all")):
-        export.to_gguf(tmp_path / "checkpoint.pt", words, tmp_path / f"{name}.gguf", "test", weights, keep)
+        figures = export.to_gguf(tmp_path / "checkpoint.pt", words, tmp_path / f"{name}.gguf", "test", weights, keep)
+        assert figures["machine"].startswith("an abacus, then ") and figures["tokens"] > 60_000
         for tensor, weight in export.from_gguf(tmp_path / f"{name}.gguf")[1].items():
             wanted = keep * weights[tensor] + (1 - keep) * made[1].model.state_dict()[tensor]
             assert torch.allclose(weight, wanted, atol=1e-3), tensor

@@ -103,7 +103,8 @@ def chat_loop(arguments: argparse.Namespace) -> Loop:
         if sizes != config or theirs.get_vocab() != words.get_vocab():
             raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
         trained = catalog.card(arguments.start).trained
-        trainer.start_from(weights, trained["tokens"], trained["seconds"], arguments.rate or optimizer.FURTHER_RATE)
+        before = (trained["tokens"], trained["seconds"], trained["machine"])
+        trainer.start_from(weights, *before, rate=arguments.rate or optimizer.FURTHER_RATE)
     return trainer
 
 

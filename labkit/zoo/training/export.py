@@ -132,11 +132,12 @@ def finish(writer: gguf.GGUFWriter, state: dict[str, Any]) -> dict[str, Any]:
     writer.write_tensors_to_file()
     writer.close()
     before = state["before"]
+    machines = dict.fromkeys((before["machine"], state["machine"]))
     return {
         "tokens": state["tokens"] + before["tokens"],
         "seconds": state["seconds"] + before["seconds"],
         "progress": state["progress"],
-        "machine": state["machine"],
+        "machine": ", then ".join(filter(None, machines)),
     }
 
 

@@ -109,7 +109,7 @@ class Loop(ABC):
         self._use(optimizers(self.model, rate))
         self.feed: Feed | None = None
         self.step = self.tokens = 0
-        self.before = {"tokens": 0, "seconds": 0.0}  # what the weights had learned from when this run began
+        self.before: dict[str, Any] = {"tokens": 0, "seconds": 0.0, "machine": ""}  # what the weights had learned from when this run began
         folder.mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
@@ -125,11 +125,13 @@ class Loop(ABC):
         self.optimizers = chosen
         self.heights = [optimizer.param_groups[0]["lr"] for optimizer in chosen]
 
-    def start_from(self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0, rate: float = FURTHER_RATE) -> None:
-        """Begin with weights that were trained before, on so many tokens and for so long, and go on gently."""
+    def start_from(
+        self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0, machine: str = "", rate: float = FURTHER_RATE
+    ) -> None:
+        """Begin with weights that were trained before, on so many tokens, for so long and on such a machine, and go on gently."""
         self.model.load_state_dict(weights)
         self._use(gentle(self.model, rate))
-        self.before = {"tokens": tokens, "seconds": seconds}
+        self.before = {"tokens": tokens, "seconds": seconds, "machine": machine}
 
     def train(self, report_every: float = 20.0, save_every: float = 180.0) -> None:
         """Train until the budget is spent, then save.
