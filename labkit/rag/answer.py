@@ -180,10 +180,10 @@ def prepare(question: str, hits: Hits | Sequence[Hit], model: Model | None = Non
 
 
 def _searched(hits: Hits) -> Step:
-    data = {name: getattr(hits, name) for name in ("how", "threshold", "below", "repeats")} | {"hits": hits}
+    data = {name: getattr(hits, name) for name in ("how", "threshold", "below", "repeats", "unit")} | {"hits": hits}
     more = f", {hits.below} below the threshold {hits.threshold}" if hits.below else ""
     more += f", {hits.repeats} repeats left out" if hits.repeats else ""
-    says = f"{len(hits)} passages ({hits.how}){more}" if hits else f"nothing relevant ({hits.how}{more}): no model is asked"
+    says = f"{len(hits)} {hits.unit} ({hits.how}){more}" if hits else f"nothing relevant ({hits.how}{more}): no model is asked"
     return Step("search", says, data)
 
 

@@ -91,9 +91,9 @@ def compress(index: Index, hits: Hits, count: int = 3, threshold: float | None =
             found.setdefault(key, (hit, span, before))
     ranked = sorted(_hits(index, hits, list(found.values())) if found else [], key=lambda hit: (-hit.score, hit.rank))
     if threshold is not None and ranked and ranked[0].relevance < threshold:
-        return Hits([], hits.question, hits.how, threshold, below=len(ranked), repeats=repeats)
+        return Hits([], hits.question, hits.how, threshold, below=len(ranked), repeats=repeats, unit="sentences")
     best = [replace(hit, rank=rank) for rank, hit in enumerate(ranked[:count], 1)]
-    return Hits(best, hits.question, hits.how, threshold, repeats=repeats)
+    return Hits(best, hits.question, hits.how, threshold, repeats=repeats, unit="sentences")
 
 
 def _hits(index: Index, hits: Hits, found: list[tuple[Hit, Span, str]]) -> list[Hit]:

@@ -86,12 +86,22 @@ class Hits(list[Hit]):
         Passages that were found and left out, since they are below the threshold.
     repeats : int
         Passages that were left out, since a better one has the same words.
+    unit : {'passages', 'sentences'}
+        What each hit is; see `rag.compress`.
     """
 
     def __init__(
-        self, hits: Iterable[Hit] = (), question: str = "", how: str = "", threshold: float | None = None, below: int = 0, repeats: int = 0
+        self,
+        hits: Iterable[Hit] = (),
+        question: str = "",
+        how: str = "",
+        threshold: float | None = None,
+        below: int = 0,
+        repeats: int = 0,
+        unit: str = "passages",
     ) -> None:
         super().__init__(hits)
+        self.unit = unit
         self.question, self.how, self.threshold, self.below, self.repeats = question, how, threshold, below, repeats
 
     def frame(self) -> pd.DataFrame:
