@@ -132,7 +132,7 @@ def finish(writer: gguf.GGUFWriter, state: dict[str, Any]) -> dict[str, Any]:
     writer.write_tensors_to_file()
     writer.close()
     before = state["before"]
-    machines = dict.fromkeys((before["machine"], state["machine"]))
+    machines = dict.fromkeys((before.get("machine"), state["machine"]))  # older checkpoints do not say
     return {
         "tokens": state["tokens"] + before["tokens"],
         "seconds": state["seconds"] + before["seconds"],
