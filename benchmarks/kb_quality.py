@@ -6,7 +6,7 @@ Without the documents, the same model shows what it makes up. Shares come with n
 
     python -m benchmarks.kb_quality                                   the shipped models, in this process
     python -m benchmarks.kb_quality --search                          without a chat model: the search alone
-    python -m benchmarks.kb_quality --size 100 --sentences 3          the best sentences of the passages in their place
+    python -m benchmarks.kb_quality --size 100 --sentences 2          the best sentences of the passages in their place
     python -m benchmarks.kb_quality --ollama                          the shipped models again, on a running Ollama
     python -m benchmarks.kb_quality --model ollama:llama3.2:3b        another reader, the same search
 """
@@ -23,15 +23,15 @@ from labkit.rag import KnowledgeBase, evaluate
 from labkit.zoo import catalog
 
 DATA = Path(__file__).parents[1] / "data"
-MEASURES = ("right", "cited", "supported", "abstained", "abstained wrongly")
+OF_PASSAGES = ("recall", "cited", "supported")
+MEASURES = (*OF_PASSAGES, "right", "abstained")
 
 
 def measure(kb: KnowledgeBase, lang: str, model: Any, how: str, context: bool, verbose: bool, **search: Any) -> None:
     """Print one line of figures, and with `verbose` each answer that was not right."""
     rows = evaluate.each(kb, questions(lang), model, how=how, context=context, lang=lang, **search)
     figures = evaluate.summary(rows)
-    wanted = [name for name in figures.index if name.startswith("recall")] + [*MEASURES]
-    wanted = [name for name in wanted if name in figures.index and (context or not name.startswith(("recall", "cited", "supported")))]
+    wanted = [name for name in figures.index if name.startswith(MEASURES) and (context or not name.startswith(OF_PASSAGES))]
     shown = [f"{name} {_share(figures.loc[name])}" for name in wanted]
     print(f"{lang}  {how if context else 'none':8}", " · ".join(shown), flush=True)
     if verbose and model is not None:

@@ -206,16 +206,15 @@ class KnowledgeBase:
         compared with the best of them; see `rag.compress.compress`.
         """
         how = how or ("hybrid" if self._embedder else "lexical")
+        retrieve.check(question, k, how, threshold)
         if sentences is not None:
             compress.check(sentences)
         with self._lock:
             self.refresh()
             if how in ("hybrid", "vector"):
-                retrieve.check(question, k, how, threshold)
                 self._place()
             if sentences is None:
                 return retrieve.search(self._index, question, k, how, where, threshold)
-            retrieve.check(question, k, how, threshold)
             return compress.compress(self._index, retrieve.search(self._index, question, k, how, where), sentences, threshold)
 
     def ask(
