@@ -201,7 +201,7 @@ def test_commands_go_from_nothing_to_figures(tmp_path, capsys):
     main(["train", "--tokens", "6000", "--device", "cpu", *common])
     main(["train", "--tokens", "6000", "--device", "cpu", *common])
     main(["export", "--out", str(out), *common])
-    assert torch.load(tmp_path / "test" / "checkpoint.pt", weights_only=False)["before"] == {"tokens": 0, "seconds": 0.0}
+    assert torch.load(tmp_path / "test" / "checkpoint.pt", weights_only=False)["before"] == {"tokens": 0, "seconds": 0.0, "machine": ""}
     main(["evaluate", "--samples", "1", "--out", str(out), *common])
     printed = capsys.readouterr().out
     assert "goes on at step" in printed
