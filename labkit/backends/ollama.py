@@ -15,7 +15,7 @@ from .http import CancelledError, Guard, RefusedError
 from .ollama_prompt import about_tokens, chat_body, render
 from .ollama_store import OllamaServer, is_missing
 from .ollama_wordpiece import has_accents, normalized
-from .ollama_words import DEFAULT_WINDOW, describe, older_than
+from .ollama_words import DEFAULT_WINDOW, GAVE_UP, REPEATED, describe, older_than
 from .wire import is_too_long, numbers, texts_of, too_long, unit_vectors
 
 if TYPE_CHECKING:
@@ -208,11 +208,7 @@ class OllamaModel(Model):
 
     def _end(self, request: Request, last: Mapping[str, Any], calls: list[dict[str, Any]]) -> End:
         if not last.get("done"):
-            raise UnexpectedResponseError(
-                f"Ollama at {self.server.url} stopped in mid-answer without saying how it ended.",
-                "Ollama gives up silently when a model repeats one token over and over; or the server was stopped.",
-                "Try another seed, a higher temperature or repeat_penalty=1.1.",
-            )
+            raise self._gave_up("without saying how it ended")
         prompt_tokens, count, duration = last.get("prompt_eval_count"), last.get("eval_count") or 0, _seconds(last, "eval_duration")
         window = self.context_window
         if prompt_tokens and window and prompt_tokens >= window and not request.options.truncate:
@@ -234,10 +230,16 @@ class OllamaModel(Model):
             return self._too_long(numbers(error.message)[0], request)
         if is_missing(error):
             return self.server.not_found(self._asked)
+        if REPEATED in error.message:
+            return self._gave_up(f"({error.message})")
         cannot = _CANNOT.search(error.message)
         if cannot:
             return self._cannot({"thinking": "think", "tools": "use tools"}.get(cannot[1].lower(), cannot[1]))
         return error
+
+    def _gave_up(self, how: str) -> UnexpectedResponseError:
+        fix = "Try another seed, a higher temperature or repeat_penalty=1.1."
+        return UnexpectedResponseError(f"Ollama at {self.server.url} stopped in mid-answer {how}.", GAVE_UP, fix)
 
     def _too_long(self, prompt_tokens: int | None, request: Request | None = None) -> ContextWindowExceededError:
         about = prompt_tokens is None and request is not None

@@ -14,6 +14,9 @@ from .http import RefusedError
 
 DEFAULT_WINDOW = 4096
 SAFE_VERSION = (0, 17, 1)  # older ones let anybody who reaches the server read its memory (CVE-2026-7482)
+# Why an answer may break off, and what helps: until 2026-09 without a word, since then with an error that has REPEATED in it.
+GAVE_UP = "Ollama gives up when a model repeats one token 30 times (newer ones: 100); or the server was stopped."
+REPEATED = "token repeat limit"
 LIBRARY = "registry.ollama.ai/library/"
 
 

@@ -12,6 +12,7 @@ from ..errors import BackendError, CapabilityError, LabError, ModelNotFoundError
 from . import servers
 from .base import End, Events, Model, ModelInfo, Prompt, Request
 from .http import CancelledError, Guard, RefusedError, Server
+from .ollama_words import REPEATED
 from .openai_wire import Answer, message_dict
 from .wire import is_too_long, numbers, texts_of, too_long, unit_vectors
 
@@ -182,9 +183,7 @@ class OpenAIModel(Model):
 
     def _end(self, request: Request, body: dict[str, Any], guard: Guard, answer: Answer) -> End:
         if not answer.finish_reason:
-            problem = self.http.unexpected("an answer that ends without a finish_reason, so it is not whole")
-            problem.fix = self.kind.breaks_off or problem.fix
-            raise problem
+            raise self._broke_off("an answer that ends without a finish_reason, so it is not whole")
         usage = answer.usage
         if usage.prompt_tokens is None:
             usage = self.kind.count(self._id, _path(request), body, answer.pieces, guard)
@@ -194,6 +193,11 @@ class OpenAIModel(Model):
         calls = answer.tool_calls()
         reason = "tool_calls" if calls else _FINISH.get(answer.finish_reason, answer.finish_reason)
         return End(reason, usage, calls)
+
+    def _broke_off(self, what: str) -> UnexpectedResponseError:
+        problem = self.http.unexpected(what)
+        problem.cause, problem.fix = self.kind.breaks_off or (problem.cause, problem.fix)
+        return problem
 
     def _ask_why(self, path: str, body: Mapping[str, Any], guard: Guard) -> None:
         try:
@@ -211,6 +215,8 @@ class OpenAIModel(Model):
         lowered = error.message.lower()
         if "model" in lowered and ("not found" in lowered or "does not exist" in lowered or error.status == 404):
             return self._not_found(self._id)
+        if REPEATED in lowered:
+            return self._broke_off(f"an answer that is not whole ({error.message})")
         if "does not support" in lowered or "not supported" in lowered or "mmproj" in lowered:
             return CapabilityError(str(error.what), fix="Take a model that can, or leave that out.")
         return error

@@ -11,6 +11,7 @@ from .base import Request
 from .http import Guard, RefusedError, Server
 from .ollama_prompt import about_tokens, chat_body
 from .ollama_store import OllamaServer
+from .ollama_words import GAVE_UP
 from .openai_wire import message_dict
 from .wire import is_too_long, too_long
 
@@ -28,7 +29,7 @@ class Kind:
     extra: ClassVar[Mapping[str, str]] = {}
     why = "not part of the OpenAI protocol, and this server is not known to take it"
     truncates = False
-    breaks_off = ""  # why it may end a stream early, where that is known
+    breaks_off: ClassVar[tuple[str, str] | None] = None  # why it may end a stream early and what helps, where that is known
 
     def __init__(self, http: Server, timeout: float = 30.0) -> None:
         self.http, self.timeout = http, timeout
@@ -183,7 +184,7 @@ class LlamaCppPython(Kind):
     """`python -m llama_cpp.server`: no usage in a stream, a dropped connection for a long prompt, texts to embed cut silently."""
 
     extra: ClassVar[Mapping[str, str]] = {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"}
-    breaks_off = "llama_cpp.server ends a stream when the next request comes: start it with --interrupt_requests false."
+    breaks_off = "llama_cpp.server ends a stream when the next request comes.", "Start it with --interrupt_requests false."
     why = "llama-cpp-python fixes it when it loads the model (last_n_tokens_size, 64)"
 
     def __init__(self, http: Server, timeout: float = 30.0) -> None:
@@ -256,6 +257,7 @@ class OllamaV1(Kind):
 
     is_ollama = True
     truncates = True
+    breaks_off = GAVE_UP, "Try another seed, or load the model as 'ollama:NAME' with repeat_penalty=1.1."
     why = "Ollama's /v1 does not take it: the Modelfile's value or the server's default holds"
 
     def __init__(self, http: Server, timeout: float, version: str) -> None:

@@ -168,8 +168,9 @@ def test_done_reason_becomes_finish_reason(fake, theirs, ours):
     assert load(fake).chat("Hi").finish_reason == ours
 
 
-def test_repeat_guard_that_ends_without_a_word_is_an_error_with_the_text(fake):
-    fake.faults["/api/chat"] = sends(lines(said("ha "), said("ha "), {"message": {"content": "ha"}, "done": False}))
+@pytest.mark.parametrize("last", [{"done": False}, {"error": "prediction aborted, token repeat limit reached"}], ids=["old", "new"])
+def test_repeat_guard_is_an_error_with_the_text(fake, last):
+    fake.faults["/api/chat"] = sends(lines(said("ha "), said("ha "), said("ha"), last))
     with pytest.raises(errors.UnexpectedResponseError, match="repeats") as caught:
         load(fake).chat("Laugh")
     assert caught.value.partial == "ha ha ha"

@@ -276,11 +276,24 @@ def test_other_messages_are_not_taken_for_it(said):
 def test_v1_never_cuts_while_it_answers(ollama_server):
     """It would drop the middle of the conversation to go on: the limit is set so that it ends at the window."""
     model = lab.load(f"openai:mini-m@{ollama_server.url}/v1")
-    prompt = "one two three " * 100
-    count = model.count_tokens([{"role": "user", "content": prompt}])
+    few, more = (model.count_tokens([{"role": "user", "content": "one two three " * times}]) for times in (100, 200))
+    prompt = "one two three " * int(100 + 100 * (model.context_window - 5 - few) / (more - few))
+    room = model.context_window - model.count_tokens([{"role": "user", "content": prompt}])
+    assert 0 < room < 30  # Ollama gives up after one token thirty times: it cannot come to that here
     reply = model.chat(prompt, max_tokens=10**6, temperature=2.0, seed=1)
-    assert reply.sent.request["max_tokens"] == model.context_window - count
+    assert reply.sent.request["max_tokens"] == room
     assert reply.usage.total_tokens <= model.context_window
+
+
+@pytest.mark.parametrize("last", ["[DONE]", {"error": {"message": "prediction aborted, token repeat limit reached"}}], ids=["old", "new"])
+def test_v1_says_that_ollama_gave_up(misbehaving_server, last):
+    misbehaving_server.faults["/v1/models"] = models({"id": "good:latest", "owned_by": "library"})
+    for path in ("/api/embed", "/api/chat"):  # by which a model is loaded and a prompt counted
+        misbehaving_server.faults[path] = sends(response(json.dumps({"done": True})))
+    misbehaving_server.faults[CHAT] = sends(events(delta(content="ha "), delta(content="ha"), last))
+    with pytest.raises(errors.UnexpectedResponseError, match=r"repeats.*seed") as caught:
+        load(misbehaving_server, "good:latest").chat("Laugh")
+    assert caught.value.partial == "ha ha"
 
 
 def test_v1_does_not_count_a_cut_prompt(ollama_server):
