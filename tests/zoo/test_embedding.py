@@ -17,7 +17,7 @@ from labkit.backends.registry import load
 from labkit.zoo.training import texts
 from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.embedding import evaluate, export, model, tokenizer, train
-from labkit.zoo.training.embedding.pairs import Pair, filled, pairs
+from labkit.zoo.training.embedding.pairs import filled, pairs
 from labkit.zoo.training.sample import Draw
 from labkit.zoo.training.train import Budget
 
@@ -60,10 +60,9 @@ def test_values_are_the_same_in_both_languages():
             assert values["en"][slot] == values["es"][slot]
 
 
-def test_only_the_same_source_may_confuse():
-    first, same, other = Pair("a", "b", "x", "Ana"), Pair("c", "d", "x", "Bea"), Pair("e", "f", "y", "Ana")
-    assert not first.may_confuse(same) and not first.may_confuse(other)
-    assert Pair("a", "b", "x").may_confuse(same)
+def test_only_the_same_source_without_its_own_subject_is_unfair():
+    source, subject = torch.tensor([1, 1, 2, 1]), torch.tensor([5, 6, 5, 0])
+    assert train.unfair(source, subject).nonzero().tolist() == [[3, 0], [3, 1]]
 
 
 def test_training_lowers_the_loss_on_new_pairs(trained):

@@ -33,10 +33,6 @@ class Pair:
     source: str
     subject: str = ""
 
-    def may_confuse(self, other: Pair) -> bool:
-        """Whether this query might as well find the other's passage."""
-        return self.source == other.source and (not self.subject or self.subject == other.subject)
-
 
 def pairs(draw: Draw, count: int) -> list[Pair]:
     """So many pairs, a third of them beside another filling of the same text: only the name tells those apart."""

@@ -74,9 +74,7 @@ class Trainer(Loop):
             queries, passages = self.read(batch["queries"]), self.read(batch["passages"])
         scores = queries.float() @ passages.float().T / TEMPERATURE
         own = torch.arange(len(scores), device=self.device)
-        source, subject = batch["source"], batch["subject"]
-        unfair = (source[:, None] == source) & ((subject[:, None] == 0) | (subject[:, None] == subject)) & (own[:, None] != own)
-        scores = scores.masked_fill(unfair, -torch.inf)
+        scores = scores.masked_fill(unfair(batch["source"], batch["subject"]), -torch.inf)
         loss = (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
         self.learn(loss)
         self.tokens += int((batch["queries"] != PAD).sum() + (batch["passages"] != PAD).sum())
@@ -93,6 +91,15 @@ class Trainer(Loop):
         groups = [(group, int(lengths[group].max())) for group in torch.split(order, max(GROUP, len(ids) // 8))]
         vectors = torch.cat([self.model(ids[group, :longest].long(), ids[group, :longest] != PAD) for group, longest in groups])
         return vectors[order.argsort()]
+
+
+def unfair(source: Tensor, subject: Tensor) -> Tensor:
+    """Which passages (columns) are no counterexample for a query (row): of its source, with nothing in the query that tells them apart.
+
+    `source` and `subject` are (number of pairs) numbers; a subject of 0 is none.
+    """
+    alike = (source[:, None] == source) & ((subject[:, None] == 0) | (subject[:, None] == subject))
+    return alike.fill_diagonal_(False)
 
 
 @dataclass(frozen=True)
