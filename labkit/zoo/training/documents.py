@@ -10,10 +10,10 @@ A document is written once in each language, over the same slots::
     value = "{opens}"
     en = ["When does the library of {name} open?", "...", "..."]
     es = ["¿Cuándo abre la biblioteca de {name}?", "...", "..."]
-    answer = { en = "It opens at {opens}.", es = "Abre a las {opens}." }
 
-The first slot names what the document is about. A wording that holds `{name}` can be asked beside other documents of the same kind;
-one without it is asked only where it is unambiguous. The last wording of each question is held out: it is never trained on.
+The answer is the sentence of the text that holds the value. The first slot names what the document is about. A wording that holds
+`{name}` can be asked beside other documents of the same kind; one without it is asked only where it is unambiguous. The last wording
+of each question is held out: it is never trained on.
 `python -m labkit.zoo.training.documents` checks every file and counts.
 """
 
@@ -53,11 +53,10 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Question:
-    """One question: its wordings and answer per language, and the value that a right answer must hold."""
+    """One question: its wordings per language, and the value that a right answer must hold."""
 
     value: str
     wordings: dict[str, tuple[str, ...]]
-    answer: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -107,20 +106,18 @@ def _document(domain: str, number: int, item: dict[str, Any]) -> Document:
         wordings = {lang: tuple(question[lang]) for lang in LANGUAGES}
         if any(len(wordings[lang]) < 3 for lang in LANGUAGES):
             raise ValueError(f"question {question['value']!r}: three wordings or more per language")
-        questions.append(Question(question["value"], wordings, question["answer"]))
+        questions.append(Question(question["value"], wordings))
     if len(questions) < 5:
         raise ValueError("five questions or more")
     document = Document(domain, number, slots, {lang: " ".join(item[lang].split()) for lang in LANGUAGES}, tuple(questions))
     for lang in LANGUAGES:
         used = names(document.text[lang])
         for question in document.questions:
-            for text in (*question.wordings[lang], question.answer[lang], question.value):
+            for text in (*question.wordings[lang], question.value):
                 if names(text) - set(slots):
                     raise ValueError(f"{lang}: slot {names(text) - set(slots)} of {text!r} is not defined")
             if not names(question.value) <= used and names(question.value):
                 raise ValueError(f"{lang}: the text does not hold {question.value!r}")
-            if question.value not in question.answer[lang] and names(question.value):
-                raise ValueError(f"{lang}: the answer {question.answer[lang]!r} does not hold {question.value!r}")
             if not names(question.value):
                 raise ValueError(f"value {question.value!r} holds no slot, so it can be known by heart: make it a choice slot")
         if used - set(slots):
