@@ -97,7 +97,9 @@ def test_every_answer_passes_its_own_check(skill, lang):
 
 
 @pytest.mark.parametrize(
-    "skill", [passages.from_documents, passages.from_relations, passages.from_invented_words], ids=lambda s: s.__name__
+    "skill",
+    [passages.from_documents, passages.from_search, passages.from_relations, passages.from_invented_words],
+    ids=lambda s: s.__name__,
 )
 @pytest.mark.parametrize("lang", ["en", "es"])
 def test_answers_over_passages_quote_the_one_that_they_cite(skill, lang):
@@ -111,6 +113,32 @@ def test_answers_over_passages_quote_the_one_that_they_cite(skill, lang):
                 assert sentence in cited, sample
                 quoted += 1
     assert quoted > 100
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_sentences_of_a_search_hold_one_answer_or_none(lang):
+    found = [sample for seed in range(100) for sample in passages.from_search(Draw(Random(seed), lang))]
+    told = [sample for sample in found if sample.check.passage]
+    assert 0.55 < len(told) / len(found) < 0.75
+    for sample in told:
+        sentences = re.findall(r"(?m)^\[\d+\] (.*)", sample.messages[0].content)
+        assert sum(sample.check.values[0] in sentence for sentence in sentences) == 1, sample
+    assert 0.5 < sum(sample.check.passage == 1 for sample in told) / len(told) < 0.8  # the first is not always it
+
+
+def test_several_facts_about_a_few_differ_in_one_thing_at_a_time():
+    found = [sample for seed in range(60) for sample in passages._about_few(Draw(Random(seed), "en"))]
+    refused = [sample for sample in found if sample.answer == prompts.NO_ANSWER["en"]]
+    assert 0.05 < len(refused) / len(found) < 0.4
+    facts = [re.findall(r"\[\d+\] (.*)", sample.messages[0].content) for sample in found]
+    assert sum(len(lines) >= 3 for lines in facts) > 0.5 * len(facts)
+
+
+@pytest.mark.parametrize("family", entries.families())
+def test_facts_of_a_family_are_told_of_one_subject(family):
+    draw = Draw(Random(0), "es")
+    subject = entries.from_relation(draw, family[0]).subject
+    assert all(subject.lower() in entries.from_relation(draw, number, subject).text.lower() for number in family)
 
 
 def test_a_question_made_of_words_has_one_sentence():

@@ -231,15 +231,29 @@ def _kind(kind: Any) -> str:
     return kind.split()[0] if isinstance(kind, str) else kind["en"][0]
 
 
-def from_relation(draw: Draw, number: int) -> Entry:
-    """One short fact: a relation between a subject and a value."""
-    relation = texts.items("relations", "relation")[number]
+def relation(number: int) -> dict[str, Any]:
+    """One relation of `text/relations.toml`."""
+    return texts.items("relations", "relation")[number]
+
+
+@functools.cache
+def families() -> Sequence[Sequence[int]]:
+    """The relations that can be told of one subject; of two or more each."""
+    found: dict[str, list[int]] = {}
+    for number, one in enumerate(texts.items("relations", "relation")):
+        found.setdefault(repr((one["s"], one.get("article"))), []).append(number)
+    return [family for family in found.values() if len(family) > 1]
+
+
+def from_relation(draw: Draw, number: int, subject: str = "") -> Entry:
+    """One short fact: a relation between a subject, drawn where none is given, and a value."""
+    told = relation(number)
     lang, r = draw.lang, draw.random
-    subject = draw.fill.value(relation["s"], lang)
-    if "article" in relation:
-        subject = f"{r.choice(relation['article'][lang])} {subject}"
-    value = draw.fill.value(relation["v"], lang)
-    templates = r.choice(relation[lang]), draw.wording(relation[f"ask_{lang}"])
+    if not subject:
+        article = r.choice(told["article"][lang]) if "article" in told else ""
+        subject = f"{article} {draw.fill.value(told['s'], lang)}".strip()
+    value = draw.fill.value(told["v"], lang)
+    templates = r.choice(told[lang]), draw.wording(told[f"ask_{lang}"])
     statement, question = (capital(contracted(t.format(s=subject, v=value), lang)) for t in templates)
     return Entry(f"relation/{number}", subject, statement, [Ask(question, statement, value, f"relation {number}", True)])
 

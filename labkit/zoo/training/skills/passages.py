@@ -13,7 +13,19 @@ from .... import prompts
 from .. import texts
 from ..fill import careless
 from ..sample import Check, Draw, Sample
-from .entries import FRAMES, SENTENCE_END, Ask, Entry, documents_for, from_document, from_frame, from_relation, plain_sentences
+from .entries import (
+    FRAMES,
+    SENTENCE_END,
+    Ask,
+    Entry,
+    documents_for,
+    families,
+    from_document,
+    from_frame,
+    from_relation,
+    plain_sentences,
+    relation,
+)
 
 WORDS = re.compile(r"\w+")
 PARTS = re.compile(SENTENCE_END.pattern + r"|(?: |^)- ")  # sentences, or the lines of a list
@@ -67,12 +79,80 @@ def from_words(draw: Draw) -> list[Sample]:
     return samples
 
 
-def from_relations(draw: Draw) -> list[Sample]:
-    """Questions over short facts, one to three in a passage."""
+def from_search(draw: Draw) -> list[Sample]:
+    """Questions over the few sentences that a search picks out of several texts: those that share most with the question."""
     r = draw.random
+    known = documents_for(draw)
+    if not known:
+        return []
+    first, wanted = r.choice(known), 2 + int(5 * _grown(draw) * r.random())
+    entries = [from_document(draw, first if r.random() < 0.3 else r.choice(known), 8) for _ in range(wanted)]
+    sentences = [(part, entry) for entry in entries for part in PARTS.split(entry.text) if part and part[0] != "#"]
+    asks = [(ask, entry) for entry in entries for ask in (*entry.asks, *(m for m in entry.missing if r.random() < MISSING))]
+    r.shuffle(asks)
+    samples = (_over_found(draw, ask, entry, sentences) for ask, entry in asks[:QUESTIONS])
+    return [sample for sample in samples if sample]
+
+
+def _over_found(draw: Draw, ask: Ask, entry: Entry, sentences: list[tuple[str, Entry]]) -> Sample | None:
+    """One question over the sentences nearest to it, best first; None where it would have more than one answer."""
+    r = draw.random
+    gold = next(((part, of) for part, of in sentences if of is entry and ask.answer and ask.answer in part), None)
+    ask = ask if draw.new else replace(ask, question=loose(ask.question, draw))
+    found = _nearest(draw, ask.question, sentences)[: r.choice((1, 2, 2, 2, 3, 3, 4, 6))]
+    if gold and gold not in found and r.random() < 0.8:
+        found[-1] = gold
+    if gold in found and r.random() < MISSING:  # the others look as if they told it
+        found.remove(gold)
+    elif gold in found and r.random() < 0.4:  # a search by meaning too has it first more often than ours by words
+        found.insert(0, found.pop(found.index(gold)))
+    block = [part for part, _ in found]
+    others = [of for _, of in found if of is not entry]
+    twins = [other for other in others if other.source == entry.source]
+    whose = gold[0] if gold in found else ask.question
+    if not block or not _is_clear(ask, entry, others) or (twins and entry.subject not in whose):
+        return None
+    number = found.index(gold) + 1 if gold in found else None
+    if len(set(block)) < len(block) or sum(ask.value in part for part in block) != (number is not None):
+        return None
+    return _sample(draw, block, ask, number)
+
+
+def _nearest(draw: Draw, question: str, sentences: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+    """Sentences by the share of the question's words in them, rare ones counting more; not quite, as no search is."""
+    stems = [set(_stems(part)) for part, _ in sentences]
+    weights = {stem: 1 / (1 + sum(stem in others for others in stems)) for stem in _stems(question)}
+    total, noise = sum(weights.values()) or 1, draw.random.choice((0.0, 0.15, 0.4))
+    near = [sum(weights[stem] for stem in weights.keys() & own) / total + noise * draw.random.random() for own in stems]
+    return [sentences[place] for place in sorted(range(len(sentences)), key=lambda place: -near[place])]
+
+
+def _stems(text: str) -> list[str]:
+    """Its words in lower case, cut to five letters: what a search by words goes by."""
+    return [word[:5].lower() for word in WORDS.findall(text) if len(word) > 2 or word.isdigit()]
+
+
+def from_relations(draw: Draw) -> list[Sample]:
+    """Questions over short facts, one to three in a passage; half of the time several facts about each of a few."""
+    r = draw.random
+    if r.random() < 0.5:
+        return _about_few(draw)
     relations = len(texts.items("relations", "relation"))
     first = r.randrange(relations)
     return _facts(draw, lambda same: from_relation(draw, first if same else r.randrange(relations)))
+
+
+def _about_few(draw: Draw) -> list[Sample]:
+    """The same facts of two or more, one of them missing: neither the name alone nor the relation alone finds the answer."""
+    r = draw.random
+    family = r.choice(families())
+    first = r.choice(family)
+    like = [n for n in family if n != first and relation(n)["v"] == relation(first)["v"]]  # also town beside town
+    others = like if like and r.random() < 0.6 else [n for n in family if n != first]
+    chosen = [first, *r.sample(others, min(len(others), r.choice((1, 1, 2))))]
+    subjects = {from_relation(draw, first).subject for _ in range(2 + int(3 * _grown(draw) * r.random()))}
+    entries = [from_relation(draw, number, subject) for subject in sorted(subjects) for number in chosen]
+    return _questions(draw, [[entry] for entry in entries], entries.pop(r.randrange(len(entries))))
 
 
 def from_invented_words(draw: Draw) -> list[Sample]:
