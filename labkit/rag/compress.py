@@ -19,23 +19,30 @@ Span = tuple[int, int]
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _CLOSED = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
 HEADING = 8  # words, at most
+# How much each part says, chosen on texts and questions of domains apart from those that the figures of the documentation are of.
+WEIGHTS = {"words": 2.0, "vector": 1.0, "vector_before": 1.0, "passage": 1.0}
 
 
 def sentences(text: str) -> list[tuple[Span, str]]:
     """Where the sentences of a passage are, and what comes before each: a heading, or another sentence.
 
-    Headings answer nothing and are not among them; the rows of a table are, one by one.
+    Headings answer nothing and are not among them; the rows of a table are, one by one, all after what stands above them.
 
     >>> text = "# Opening hours\\nWe open at nine. On Fridays at ten."
     >>> [(text[start:end], before) for (start, end), before in sentences(text)]
     [('We open at nine.', '# Opening hours'), ('On Fridays at ten.', 'We open at nine.')]
+    >>> text = "Course Fee\\nSail Sewing 445 euros\\nSteam Bending 310 euros"
+    >>> [(text[start:end], before) for (start, end), before in sentences(text)]
+    [('Sail Sewing 445 euros', 'Course Fee'), ('Steam Bending 310 euros', 'Course Fee')]
     """
     found, before = [], ""
     for start, end in _units(text):
         piece = text[start:end]
-        if not _is_heading(piece):
+        heading = _is_heading(piece)
+        if not heading:
             found.append(((start, end), before))
-        before = piece
+        if heading or _CLOSED.search(piece):  # not the row of a table: the next row is under the same heading
+            before = piece
     return found
 
 
@@ -61,7 +68,8 @@ def check(count: int) -> None:
 def compress(index: Index, hits: Hits, count: int = 3, threshold: float | None = None) -> Hits:
     """The sentences of some passages that are nearest to the question.
 
-    Each is compared twice: alone, and with what comes before it, since "It opens at nine" tells neither what nor where.
+    Each is compared together with what comes before it, since "It opens at nine" tells neither what nor where; by meaning also alone,
+    so that what stands before the answer is not taken for it.
 
     Parameters
     ----------
@@ -77,9 +85,10 @@ def compress(index: Index, hits: Hits, count: int = 3, threshold: float | None =
     Returns
     -------
     Hits
-        Of passages that are one sentence each. A hit's `relevance`, by which it is ranked as well, is the mean of its `parts`: the
-        share of the question's words (as of `retrieve.Hit.relevance`) in the sentence ('words') and in it with what comes before
-        ('words_before'), and the cosines of both ('vector', 'vector_before'); of those that the search was by.
+        Of passages that are one sentence each. A hit's `relevance`, by which it is ranked as well, is the mean of its `parts`, weighted
+        by `WEIGHTS`: the share of the question's words (as of `retrieve.Hit.relevance`) in the sentence with what comes before
+        ('words'), the cosines of the sentence alone ('vector') and with what comes before ('vector_before'), and the relevance of
+        the passage that it is of ('passage'); of those that the search was by.
     """
     check(count)
     found: dict[str, tuple[Hit, Span, str]] = {}
@@ -103,11 +112,11 @@ def _hits(index: Index, hits: Hits, found: list[tuple[Hit, Span, str]]) -> list[
         replace(one, text=f"{before}\n{one.text}") if before else replace(one, title=hit.passage.title)
         for one, (hit, _, before) in zip(alone, found, strict=True)
     ]
-    parts: list[dict[str, float]] = [{} for _ in found]
+    parts: list[dict[str, float]] = [{"passage": hit.relevance} for hit, _, _ in found]
     if hits.how != "vector":
         weights = index.words().weights(hits.question)
-        for own, one, two in zip(parts, alone, with_before, strict=True):
-            own["words"], own["words_before"] = (index.words().share(weights, passage.searched) for passage in (one, two))
+        for own, passage in zip(parts, with_before, strict=True):
+            own["words"] = index.words().share(weights, passage.searched)
     if hits.how != "lexical" and index.model is not None:
         question, *vectors = embed([hits.question, *alone, *with_before], index.model)
         cosines = [float(question @ vector) for vector in vectors]
@@ -120,5 +129,6 @@ def _hit(hit: Hit, span: Span, parts: dict[str, float]) -> Hit:
     passage, (start, end) = hit.passage, span
     size = max(1, round(passage.tokens * (end - start) / max(1, len(passage.text))))
     sentence = replace(passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end, tokens=size)
-    relevance = min(1.0, max(0.0, sum(parts.values()) / len(parts)))
+    mean = sum(WEIGHTS[name] * part for name, part in parts.items()) / sum(WEIGHTS[name] for name in parts)
+    relevance = min(1.0, max(0.0, mean))
     return Hit(sentence, relevance, hit.rank, parts, relevance, hit.id)

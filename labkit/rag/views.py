@@ -117,7 +117,7 @@ PARTS = {
     "lexical": "BM25",
     "lexical_rank": "its rank",
     "words": "words",
-    "words_before": "with what comes before",
+    "passage": "its passage",
 }
 
 
