@@ -4,16 +4,18 @@ The 60 questions of each language (`data/questions`), 45 of which the documents 
 vectors and by both; and what a model makes of the passages: right, cites the passage that says it, abstains where nothing says it.
 Without the documents, the same model shows what it makes up. Shares come with n and Wilson's 95 % interval.
 
-    python -m benchmarks.kb_quality                                   the shipped models, in this process
-    python -m benchmarks.kb_quality --search                          without a chat model: the search alone
-    python -m benchmarks.kb_quality --size 100 --sentences 2          the best sentences of the passages in their place
-    python -m benchmarks.kb_quality --ollama                          the shipped models again, on a running Ollama
-    python -m benchmarks.kb_quality --model ollama:llama3.2:3b        another reader, the same search
+    python -m benchmarks.kb_quality                                        the largest shipped model, in this process
+    python -m benchmarks.kb_quality --model mini-m --how hybrid            another one, one way to search
+    python -m benchmarks.kb_quality --search                               without a chat model: the search alone
+    python -m benchmarks.kb_quality --size 40 --sentences 0                short passages, and whole ones given to the model
+    python -m benchmarks.kb_quality --ollama                               the shipped models again, on a running Ollama
+    python -m benchmarks.kb_quality --model ollama:llama3.2:3b             another reader, the same search
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,8 +64,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--search", action="store_true", help="judge the search alone")
     parser.add_argument("--ollama", action="store_true", help="put the shipped models into a running Ollama and ask them there")
     parser.add_argument("--how", nargs="+", default=["lexical", "vector", "hybrid"], choices=("lexical", "vector", "hybrid"))
-    parser.add_argument("--size", type=int, default=40, help="tokens of a passage; tiny models read short ones best")
-    parser.add_argument("--sentences", type=int, help="give the model the best sentences of the passages instead, so many")
+    parser.add_argument("--size", type=int, default=100, help="tokens of a passage")
+    parser.add_argument("--sentences", type=int, default=2, help="give the model the best sentences of them, so many; 0: whole passages")
     parser.add_argument(
         "--calibrate", action="store_true", help="refuse below a threshold that was chosen with the questions of the other language"
     )
@@ -72,11 +74,14 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.ollama:
         server = lab.OllamaServer()
         for name in filter(None, (options.model, options.embedder)):
-            server.create(name, from_=catalog.path(name))
+            # Each of the two has its half of the cores: a runner waits by spinning, and would take the other's.
+            server.create(name, from_=catalog.path(name), parameters={"num_thread": max(1, (os.cpu_count() or 1) // 2)})
         options.model = f"ollama:{options.model}"
         options.embedder = options.embedder and f"ollama:{options.embedder}"
     model = None if options.search else lab.load(options.model)
-    print(f"{model or 'search alone'}; embedder {options.embedder or 'none: words alone'}; passages of at most {options.size} tokens")
+    embedded = options.embedder or "none: words alone"
+    read = f"their best {options.sentences} sentences" if options.sentences else "whole"
+    print(f"{model or 'search alone'}; embedder {embedded}; passages of at most {options.size} tokens, {read}")
     bases = {
         lang: KnowledgeBase.from_folder(DATA / lang, options.embedder or None, fields=["text"], size=options.size) for lang in ("en", "es")
     }
@@ -84,7 +89,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"{lang}  {len(kb)} passages of {len(kb.documents)} documents")
         for how in options.how:
             if options.embedder or how == "lexical":
-                search = {"sentences": options.sentences}
+                search = {"sentences": options.sentences or None}
                 if options.calibrate:
                     other = next(name for name in bases if name != lang)
                     chosen = evaluate.calibrate(evaluate.each(bases[other], questions(other), how=how, **search))
