@@ -52,6 +52,8 @@ class Card:
         ``{"tokens", "seconds", "machine", "date"}``.
     skills : dict
         Skill -> language -> ``{"right", "n", "low", "high"}``: right answers out of n, and the 95 % interval of the share.
+    notes : tuple of str
+        Where a smaller model is clearly better (their intervals are apart), and why.
     """
 
     name: str
@@ -67,9 +69,11 @@ class Card:
     licence: str
     trained: Mapping[str, Any]
     skills: Mapping[str, Mapping[str, Mapping[str, float]]]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "languages", tuple(self.languages))
+        for name in ("languages", "notes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def json(self) -> str:
         """The card as the text of its file."""
@@ -102,7 +106,7 @@ def card(name: str) -> Card:
     file = CARDS / f"{name}.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        return Card(**{field.name: data[field.name] for field in fields(Card)})
+        return Card(**{field.name: data[field.name] for field in fields(Card) if field.name in data})
     except (ValueError, KeyError, TypeError) as error:
         raise BadModelFileError(
             f"The card {file} cannot be read: {error!r}.",

@@ -2,6 +2,9 @@
 
 # ruff: noqa: E402
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from . import needs
@@ -40,6 +43,22 @@ def test_embedding_model_finds_as_its_card_says():
     assert {"recall_at_1", "recall_at_5", "bm25_recall_at_1", "bm25_recall_at_5"} <= set(again)
     for key, cells in again.items():
         assert agree(cells["es"], told[key]["es"]), (key, cells, told[key])
+
+
+@pytest.mark.parametrize("name", CHAT)
+def test_card_says_where_a_smaller_model_is_better(name):
+    cards = [catalog.card(one) for one in CHAT]
+    card = catalog.card(name)
+    assert card.notes == evaluate.notes(card, cards)
+
+
+def test_a_smaller_model_that_is_better_is_noted_with_the_reason():
+    small, large = catalog.card("mini-s"), catalog.card("mini-l")
+    swapped = replace(large, skills=small.skills), replace(small, skills=large.skills)
+    found = evaluate.notes(swapped[0], swapped)
+    assert any(note.startswith("short_facts (en): mini-s has ") for note in found)
+    assert not re.search(r"\d %|\d%", found[-1]) and len(found[-1]) > 40
+    assert evaluate.notes(swapped[1], swapped) == ()
 
 
 def test_card_of_another_model_is_noticed():

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from .. import catalog
+from . import texts
 from .sample import Draw, Sample
 from .skills import EVALUATIONS, passages
 from .tokenizer import render
 
 SEED = 20_261_121
 LONGEST_ANSWER = 120
+OVER_PASSAGES = (passages.from_documents, passages.from_search, passages.from_relations, passages.from_invented_words)
 QUESTIONS = "questions_new_names"  # where citing and "not there" are judged
 
 Score = dict[str, float]
@@ -94,7 +96,12 @@ def samples(skill: str, lang: str, n: int, seed: int = SEED, there: bool | None 
 
 def judge(player: Player, skill: str, lang: str, n: int) -> dict[str, Score]:
     """Scores of one skill in one language: itself, and for the first kind of questions also citing and "not there"."""
-    questions = EVALUATIONS[skill][0] in (passages.from_documents, passages.from_relations, passages.from_invented_words)
+    questions = EVALUATIONS[skill][0] in (
+        passages.from_documents,
+        passages.from_search,
+        passages.from_relations,
+        passages.from_invented_words,
+    )
     right = cited = total = 0
     for sample in samples(skill, lang, n, there=True if questions else None):
         text, ended = player.answer(sample)
@@ -175,7 +182,7 @@ def note_training(name: str, figures: dict[str, Any], date: str, kind: str = "ch
         trained={"tokens": figures["tokens"], "seconds": round(figures["seconds"]), "machine": figures["machine"], "date": date},
         skills={},
     )
-    (catalog.CARDS / f"{name}.json").write_text(card.json(), encoding="utf-8")
+    _save(card)
 
 
 def write_card(name: str, n: int = 300) -> None:
@@ -188,6 +195,28 @@ def write_card(name: str, n: int = 300) -> None:
         show(skills)
     else:
         skills = skills_of(file, n)
-    card = replace(card, skills=skills)
-    (catalog.CARDS / f"{name}.json").write_text(card.json(), encoding="utf-8")
+    _save(replace(card, skills=skills))
+    chat = [card for card in map(catalog.card, catalog.names()) if card.kind == "chat"]
+    for card in chat:  # what was measured of one changes what is noted of the larger ones
+        _save(replace(card, notes=notes(card, chat)))
     print(f"{catalog.CARDS / name}.json")
+
+
+def _save(card: catalog.Card) -> None:
+    (catalog.CARDS / f"{card.name}.json").write_text(card.json(), encoding="utf-8")
+
+
+def notes(card: catalog.Card, others: Sequence[catalog.Card]) -> tuple[str, ...]:
+    """Where a smaller model is clearly better, and at the end why, from `text/ladder.toml`; empty where none is."""
+    found = [
+        f"{skill} ({lang}): {smaller.name} has {_percent(theirs)}, {card.name} {_percent(own)}"
+        for skill, languages in card.skills.items()
+        for lang, own in languages.items()
+        for smaller in sorted(others, key=lambda other: other.parameters)
+        if smaller.parameters < card.parameters and (theirs := smaller.skills.get(skill, {}).get(lang)) and theirs["low"] > own["high"]
+    ]
+    return (*found, str(texts.table("ladder")[card.name]["why"])) if found else ()
+
+
+def _percent(share: Mapping[str, float]) -> str:
+    return f"{share['right'] / share['n']:.0%}"

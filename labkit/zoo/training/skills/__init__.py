@@ -134,6 +134,7 @@ EVALUATIONS: dict[str, tuple[Skill, frozenset[str]]] = {
     "questions_new_wordings": (passages.from_documents, frozenset({"names", "wordings"})),
     "questions_new_documents": (passages.from_documents, frozenset({"names", "documents"})),
     "questions_new_domains": (passages.from_documents, frozenset({"names", "documents", "domains"})),
+    "found_sentences": (passages.from_search, frozenset({"names", "documents", "domains"})),
     "short_facts": (passages.from_relations, frozenset({"names"})),
     "invented_words": (passages.from_invented_words, frozenset({"names"})),
     "first_words": (facts.first_words, frozenset({"wordings"})),
