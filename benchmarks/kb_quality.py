@@ -65,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--ollama", action="store_true", help="put the shipped models into a running Ollama and ask them there")
     parser.add_argument("--how", nargs="+", default=["lexical", "vector", "hybrid"], choices=("lexical", "vector", "hybrid"))
     parser.add_argument("--size", type=int, default=100, help="tokens of a passage")
-    parser.add_argument("--sentences", type=int, default=2, help="give the model the best sentences of them, so many; 0: whole passages")
+    parser.add_argument("--sentences", type=int, default=1, help="give the model the best sentences of them, so many; 0: whole passages")
     parser.add_argument(
         "--calibrate", action="store_true", help="refuse below a threshold that was chosen with the questions of the other language"
     )
@@ -80,7 +80,7 @@ def main(words: Sequence[str] | None = None) -> None:
         options.embedder = options.embedder and f"ollama:{options.embedder}"
     model = None if options.search else lab.load(options.model)
     embedded = options.embedder or "none: words alone"
-    read = f"their best {options.sentences} sentences" if options.sentences else "whole"
+    read = f"best sentences of them: {options.sentences}" if options.sentences else "whole"
     print(f"{model or 'search alone'}; embedder {embedded}; passages of at most {options.size} tokens, {read}")
     bases = {
         lang: KnowledgeBase.from_folder(DATA / lang, options.embedder or None, fields=["text"], size=options.size) for lang in ("en", "es")

@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("question", nargs="+")
     two.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
     two.add_argument("-k", type=int, default=4, help="passages that are searched for (default: %(default)s)")
-    two.add_argument("--sentences", type=int, metavar="N", help="give it the N best sentences of those passages instead; 2 suits mini-m")
+    two.add_argument("--sentences", type=int, metavar="N", help="give it the N best sentences of those passages instead; 1 suits mini-m")
     two.add_argument("--trace", action="store_true", help="print every step")
     two.set_defaults(run=_kb_ask)
     for each in (one, two):
