@@ -13,13 +13,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("step", choices=("evaluate", "export"))
     parser.add_argument("name")
     parser.add_argument("--samples", type=int, default=300, help="evaluate: of each skill and language")
+    parser.add_argument("--skill", action="append", default=[], help="evaluate: this skill alone, or several; the rest of the card stays")
     parser.add_argument("--out", type=Path, help="export: the folder to write (default: build/NAME)")
     parser.add_argument("--onnx", type=Path, help="export: also write a folder for ONNX Runtime GenAI here; needs labkit[onnx]")
     arguments = parser.parse_args(words)
     if arguments.step == "evaluate":
         from .training.evaluate import write_card
 
-        write_card(arguments.name, arguments.samples)
+        write_card(arguments.name, arguments.samples, arguments.skill)
     else:
         export(arguments.name, arguments.out or Path("build", arguments.name), arguments.onnx)
 

@@ -3,6 +3,7 @@
 # ruff: noqa: E402
 
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from . import needs
 
 needs("tokenizers")
 
+from labkit.errors import OptionError
+from labkit.zoo import __main__ as zoo
 from labkit.zoo import catalog
 from labkit.zoo.training import evaluate
 
@@ -64,3 +67,17 @@ def test_a_smaller_model_that_is_better_is_noted_with_the_reason():
 def test_card_of_another_model_is_noticed():
     small, large = (catalog.card(name).skills["questions_new_names"]["en"] for name in ("mini-s", "mini-l"))
     assert not agree(small, large)
+
+
+def test_one_skill_is_judged_again_and_the_rest_of_the_card_stays(tmp_path, monkeypatch):
+    cards = shutil.copytree(catalog.CARDS, tmp_path / "cards")
+    monkeypatch.setattr(catalog, "CARDS", cards)
+    before = catalog.card("mini-s")
+    zoo.main(["evaluate", "mini-s", "--samples", "5", "--skill", "memory"])
+    after = catalog.card("mini-s")
+    assert {score["n"] for score in after.skills["memory"].values()} == {5}
+    assert replace(after, skills={**after.skills, "memory": before.skills["memory"]}, notes=()) == replace(before, notes=())
+    with pytest.raises(OptionError, match="no skill 'chess'"):
+        zoo.main(["evaluate", "mini-s", "--skill", "chess"])
+    with pytest.raises(OptionError, match="as a whole"):
+        zoo.main(["evaluate", "mini-embed", "--skill", "memory"])

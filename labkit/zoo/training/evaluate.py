@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ...errors import OptionError
 from .. import catalog
 from . import texts
 from .sample import Draw, Sample
@@ -96,12 +97,7 @@ def samples(skill: str, lang: str, n: int, seed: int = SEED, there: bool | None 
 
 def judge(player: Player, skill: str, lang: str, n: int) -> dict[str, Score]:
     """Scores of one skill in one language: itself, and for the first kind of questions also citing and "not there"."""
-    questions = EVALUATIONS[skill][0] in (
-        passages.from_documents,
-        passages.from_search,
-        passages.from_relations,
-        passages.from_invented_words,
-    )
+    questions = EVALUATIONS[skill][0] in OVER_PASSAGES
     right = cited = total = 0
     for sample in samples(skill, lang, n, there=True if questions else None):
         text, ended = player.answer(sample)
@@ -185,17 +181,35 @@ def note_training(name: str, figures: dict[str, Any], date: str, kind: str = "ch
     _save(card)
 
 
-def write_card(name: str, n: int = 300) -> None:
-    """Judge a shipped model and write what was found on its card."""
+def write_card(name: str, n: int = 300, only: Sequence[str] = ()) -> None:
+    """Judge a shipped model and write what was found on its card.
+
+    Parameters
+    ----------
+    name : str
+    n : int
+        Samples of each skill and language.
+    only : sequence of str
+        Skills of a chat model, names in `skills.EVALUATIONS`; the rest of the card stays as it is. All without it.
+
+    Raises
+    ------
+    OptionError
+        There is no such skill, or the model is judged as a whole.
+    """
     file, card = catalog.path(name), catalog.card(name)
+    unknown = sorted(set(only) - set(EVALUATIONS))
+    if only and (unknown or card.kind == "embedding"):
+        what = f"There is no skill {unknown[0]!r}." if unknown else f"{name} is judged as a whole."
+        raise OptionError(what, fix=f"The skills of a chat model are: {', '.join(EVALUATIONS)}.")
     if card.kind == "embedding":
         from .embedding import evaluate
 
-        skills = evaluate.skills_of(file, max(n, 500))
+        skills: Scores = evaluate.skills_of(file, max(n, 500))
         show(skills)
     else:
-        skills = skills_of(file, n)
-    _save(replace(card, skills=skills))
+        skills = skills_of(file, n, tuple(only))
+    _save(replace(card, skills={**card.skills, **skills} if only else skills))
     chat = [card for card in map(catalog.card, catalog.names()) if card.kind == "chat"]
     for card in chat:  # what was measured of one changes what is noted of the larger ones
         _save(replace(card, notes=notes(card, chat)))
