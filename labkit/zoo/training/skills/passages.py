@@ -33,6 +33,7 @@ MOST = 8  # passages
 LONGEST = 1900  # characters of all passages together: 450 tokens on average, 870 at most
 QUESTIONS = 10  # at most so many over one set of passages
 MISSING = 0.25  # share of questions that no passage answers
+TAKEN = 0.15  # share of the questions that a search answers whose sentence is taken away
 LOST = 0.6  # share of sets of passages that lack a part: what is asked of it looks as if it were there
 ECHOES = 0.15  # share of questions that only repeat words of a sentence
 GROWN = 0.4  # share of the training after which passages are as many and as long as they get
@@ -102,9 +103,9 @@ def _over_found(draw: Draw, ask: Ask, entry: Entry, sentences: list[tuple[str, E
     found = _nearest(draw, ask.question, sentences)[: r.choice((1, 2, 2, 2, 3, 3, 4, 6))]
     if gold and gold not in found and r.random() < 0.8:
         found[-1] = gold
-    if gold in found and r.random() < MISSING:  # the others look as if they told it
+    if gold in found and r.random() < TAKEN:  # the others look as if they told it
         found.remove(gold)
-    elif gold in found and r.random() < 0.4:  # a search by meaning too has it first more often than ours by words
+    elif gold in found and r.random() < 0.6:  # a search by meaning too has it first more often than ours by words
         found.insert(0, found.pop(found.index(gold)))
     block = [part for part, _ in found]
     others = [of for _, of in found if of is not entry]
@@ -136,14 +137,14 @@ def from_relations(draw: Draw) -> list[Sample]:
     """Questions over short facts, one to three in a passage; half of the time several facts about each of a few."""
     r = draw.random
     if r.random() < 0.5:
-        return _about_few(draw)
+        return about_few(draw)
     relations = len(texts.items("relations", "relation"))
     first = r.randrange(relations)
-    return _facts(draw, lambda same: from_relation(draw, first if same else r.randrange(relations)))
+    return _facts(draw, lambda same: from_relation(draw, first if same else r.randrange(relations)), echoes=0)
 
 
-def _about_few(draw: Draw) -> list[Sample]:
-    """The same facts of two or more: neither the name alone nor the relation alone finds the answer."""
+def about_few(draw: Draw) -> list[Sample]:
+    """The same facts of two or more, one of them missing: neither the name alone nor the relation alone finds the answer."""
     r = draw.random
     family = r.choice(families())
     first = r.choice(family)
@@ -152,8 +153,8 @@ def _about_few(draw: Draw) -> list[Sample]:
     chosen = [first, *r.sample(others, min(len(others), r.choice((1, 1, 2))))]
     subjects = {from_relation(draw, first).subject for _ in range(2 + int(3 * _grown(draw) * r.random()))}
     entries = [from_relation(draw, number, subject) for subject in sorted(subjects) for number in chosen]
-    # The last argument should be left out of the passages, and is not: the list before it is made first (see LOG.md).
-    return _questions(draw, [[entry] for entry in entries], entries.pop(r.randrange(len(entries))))
+    missing = entries.pop(r.randrange(len(entries)))
+    return _questions(draw, [[entry] for entry in entries], missing, lost=0, echoes=0)
 
 
 def from_invented_words(draw: Draw) -> list[Sample]:
@@ -163,7 +164,7 @@ def from_invented_words(draw: Draw) -> list[Sample]:
     return _facts(draw, lambda same: from_frame(draw, first if same else r.randrange(len(FRAMES[draw.lang]))))
 
 
-def _facts(draw: Draw, make: Callable[[bool], Entry]) -> list[Sample]:
+def _facts(draw: Draw, make: Callable[[bool], Entry], echoes: float = ECHOES) -> list[Sample]:
     r = draw.random
     passages: list[list[Entry]] = []
     known: set[tuple[str, str]] = set()
@@ -176,7 +177,7 @@ def _facts(draw: Draw, make: Callable[[bool], Entry]) -> list[Sample]:
             passages[-1].append(entry)
         else:
             passages.append([entry])
-    return _questions(draw, passages, make(r.random() < 0.6))
+    return _questions(draw, passages, make(r.random() < 0.6), echoes=echoes)
 
 
 def _size(draw: Draw) -> int:
@@ -197,11 +198,11 @@ def _room(draw: Draw) -> int:
     return 400 + round((LONGEST - 400) * _grown(draw))
 
 
-def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list[Sample]:
+def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry, lost: float = LOST, echoes: float = ECHOES) -> list[Sample]:
     """Ask about some of the entries, and now and then about what no passage holds."""
     r = draw.random
     r.shuffle(passages)
-    block = _block(draw, passages)
+    block = _block(draw, passages, lost)
     entries = [entry for passage in passages for entry in passage]
     asks = [(ask, _place(ask, block)) for e in entries for ask in e.asks if _is_clear(ask, e, entries)]
     there = [(ask, number) for ask, number in asks if number]
@@ -215,7 +216,7 @@ def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list
     r.shuffle(not_there)
     samples: list[Sample] = []
     for _ in range(QUESTIONS):
-        if not draw.new and r.random() < ECHOES:
+        if not draw.new and r.random() < echoes:
             samples.extend(_echo(draw, block))
         elif not_there and (r.random() < MISSING or not there):
             samples.append(_sample(draw, block, not_there.pop(), None))
@@ -224,7 +225,7 @@ def _questions(draw: Draw, passages: list[list[Entry]], stranger: Entry) -> list
     return samples
 
 
-def _block(draw: Draw, passages: list[list[Entry]]) -> list[str]:
+def _block(draw: Draw, passages: list[list[Entry]], lost: float = LOST) -> list[str]:
     """The passages as a search would find them: each text in parts of so many sentences, one after the other or not, some missing."""
     r = draw.random
     size = r.choice((1, 1, 2, 2, 3, 4))
@@ -235,7 +236,7 @@ def _block(draw: Draw, passages: list[list[Entry]]) -> list[str]:
     sources = [entry.source for passage in passages for entry in passage]
     if r.random() < 0.4 and len(set(sources)) == len(sources):  # else nothing would tell whose part is whose
         r.shuffle(parts)
-    missing = r.randint(1, 2) if not draw.new and r.random() < LOST and len(parts) > 2 else 0
+    missing = r.randint(1, 2) if not draw.new and r.random() < lost and len(parts) > 2 else 0
     kept = min(MOST, len(parts) - missing)
     while len(parts) > kept:
         parts.pop(r.randrange(len(parts)))
