@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -205,7 +206,7 @@ def summary(draw: Draw) -> list[Sample]:
     if not found:
         return []
     lang, r = draw.lang, draw.random
-    known = [document for document in documents_for(draw) if LEAD.fullmatch(SENTENCE_END.split(document.text[lang])[0])]
+    known = [document for document in documents_for(draw) if _has_lead(document.text[lang])]
     if known and r.random() < 0.5:
         document = r.choice(known)
         slots, text = document.slots, document.text[lang]
@@ -216,3 +217,8 @@ def summary(draw: Draw) -> list[Sample]:
     sentences = [capital(" ".join(s.split()).format(**values)) for s in SENTENCE_END.split(text)][: r.randint(2, 5)]
     request = draw.wording(SUMMARY_WORDINGS[lang]).format(text=" ".join(sentences))
     return [Sample(ask(request), sentences[0], Check("equals", (sentences[0],)))]
+
+
+@functools.cache
+def _has_lead(text: str) -> bool:
+    return LEAD.fullmatch(SENTENCE_END.split(text)[0]) is not None
