@@ -3,6 +3,7 @@
 # ruff: noqa: E402
 
 import json
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -17,9 +18,9 @@ from jinja2 import Environment
 
 from labkit import prompts
 from labkit.chat import Message, message_dicts
-from labkit.zoo.training import batches, evaluate, export, optimizer, tokenizer, train
+from labkit.zoo.training import batches, device, evaluate, export, optimizer, tokenizer, train
 from labkit.zoo.training.__main__ import main
-from labkit.zoo.training.model import CONFIGS, Llama
+from labkit.zoo.training.model import CONFIGS, Llama, attend
 from labkit.zoo.training.sample import Draw
 from labkit.zoo.training.skills import FURTHER, SKILLS, Stage, facts, passages, talk
 
@@ -185,6 +186,23 @@ def test_paused_training_keeps_its_schedule(monkeypatch):
         budget.spend(seconds, 100)
         assert budget.progress - before < 0.5
     assert budget.progress == 1
+
+
+def test_attention_in_bfloat16_is_that_of_pytorch():
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 50, 32)
+    some = torch.zeros(2, 1, 50, 50).masked_fill(torch.ones(50, 50, dtype=torch.bool).triu(3), -torch.inf)
+    for mask in (None, some):
+        exact = attend(q, k, v, mask)
+        rounded = attend(q.bfloat16(), k.bfloat16(), v.bfloat16(), mask)
+        assert rounded.dtype == torch.bfloat16
+        assert torch.allclose(rounded.float(), exact, atol=0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="no list of what the processor can do")
+def test_bfloat16_is_used_where_the_processor_has_it():
+    can = set(Path("/proc/cpuinfo").read_text().split())
+    assert device.has_bfloat16(torch.device("cpu")) is bool(can & {"avx512_bf16", "amx_bf16"})
 
 
 def test_orthogonal_makes_directions_alike():

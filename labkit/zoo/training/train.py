@@ -7,8 +7,6 @@ spread over what is left until the deadline, so the learning rate always ends ne
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +20,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from . import device as devices
 from . import packing
 from .batches import Batch, Stream
 from .feed import Feed
@@ -102,7 +101,7 @@ class Loop(ABC):
     def __init__(
         self, model: nn.Module, config: Any, folder: Path, budget: Budget, random: Random, device: str, rate: float = MUON_RATE
     ) -> None:
-        self.device = device_of(device)
+        self.device = devices.named(device)
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.model, self.config, self.folder, self.budget, self.random = model.to(self.device), config, folder, budget, random
@@ -172,6 +171,10 @@ class Loop(ABC):
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
 
+    def precision(self) -> torch.autocast:
+        """Matrix products in bfloat16 within it, where the device has units for that."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=devices.has_bfloat16(self.device))
+
     def _report(self, found: list[dict[str, Tensor]]) -> None:
         line = {
             "step": self.step,
@@ -196,7 +199,7 @@ class Loop(ABC):
             "progress": self.budget.progress,
             "seconds": self.budget.seconds,
             "before": self.before,
-            "machine": machine(self.device),
+            "machine": devices.described(self.device),
             "random": self.random.getstate(),
         }
         partial = self.folder / "checkpoint.partial"
@@ -268,20 +271,17 @@ class Trainer(Loop):
                 yield {"loss": self._step(batch)}
 
     def _packed_step(self, batch: dict[str, Tensor]) -> Tensor:
-        with self._precision():
+        with self.precision():
             loss, of_answers = self.loss_of(self.model, batch, packing.seen(batch))
         self.learn(loss)
         self.tokens += batch["ids"].numel()
         return of_answers
 
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-
     def _step(self, batch: Batch) -> Tensor:
         ids, positions, targets, weights = (t.to(self.device) for t in (batch.ids, batch.positions, batch.targets, batch.weights))
         mask = None if batch.mask is None else batch.mask.to(self.device)
         wanted = weights > 0
-        with self._precision():
+        with self.precision():
             scores = self.model(ids, None if mask is None else positions, mask, wanted)
         loss = functional.cross_entropy(scores.float(), targets[wanted], reduction="none")
         weight = weights[wanted]
@@ -290,22 +290,6 @@ class Trainer(Loop):
         self.learn((loss * weight).sum() / total)
         self.tokens += batch.tokens
         return (loss.detach() * answers).sum() / total
-
-
-def device_of(name: str) -> torch.device:
-    """A device by its name; 'auto' is the GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-
-
-def machine(device: torch.device) -> str:
-    """The processor that trains, in words."""
-    if device.type == "cuda":
-        return f"one {torch.cuda.get_device_name(device)}"
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        model = next((line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")), model)
-    return f"{os.cpu_count()} CPU cores, {model}"
 
 
 def config_of(name: str) -> Config:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..model import attend
+
 EPSILON = 1e-12
 
 
@@ -39,7 +41,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         batch, time, width = x.shape
         q, k, v = (w(x).view(batch, time, -1, self.head).transpose(1, 2) for w in (self.q, self.k, self.v))
-        seen = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        seen = attend(q, k, v, mask)
         x = self.attention_norm(x + self.o(seen.transpose(1, 2).reshape(batch, time, width)))
         out: Tensor = self.feed_norm(x + self.down(functional.gelu(self.up(x), approximate="tanh")))  # as llama.cpp computes it
         return out

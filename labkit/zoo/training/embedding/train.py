@@ -70,7 +70,7 @@ class Trainer(Loop):
             yield self._step({name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()})
 
     def _step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with self.precision():
             queries, passages = self.read(batch["queries"]), self.read(batch["passages"])
         scores = queries.float() @ passages.float().T / TEMPERATURE
         own = torch.arange(len(scores), device=self.device)
