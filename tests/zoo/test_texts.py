@@ -129,7 +129,7 @@ def test_a_summary_is_the_sentence_that_a_text_begins_with(lang, new):
 def test_sentences_of_a_search_hold_one_answer_or_none(lang):
     found = [sample for seed in range(100) for sample in passages.from_search(Draw(Random(seed), lang))]
     told = [sample for sample in found if sample.check.passage]
-    assert 0.65 < len(told) / len(found) < 0.85
+    assert 0.55 < len(told) / len(found) < 0.75
     for sample in told:
         sentences = re.findall(r"(?m)^\[\d+\] (.*)", sample.messages[0].content)
         assert sum(sample.check.values[0] in sentence for sentence in sentences) == 1, sample

@@ -115,6 +115,17 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
             assert torch.allclose(weight, wanted, atol=1e-3), tensor
 
 
+def test_training_further_with_muon(trained, words, tmp_path):
+    config, weights, _ = export.from_gguf(trained[2])
+    again = train.Trainer(config, words, tmp_path, train.Budget(tokens=4000), device="cpu", stages=FURTHER)
+    again.start_from(weights, using=optimizer.thorough)
+    assert [type(chosen) for chosen in again.optimizers] == [optimizer.Muon, torch.optim.AdamW]
+    assert again.heights == [0.0025, 0.000625]
+    again.train()
+    matrix = "blocks.0.feed.up.weight"
+    assert 0 < float((again.model.state_dict()[matrix] - weights[matrix]).abs().max()) < 0.1
+
+
 @pytest.mark.parametrize(
     "wrong", [["--keep", "1.5", "--start", "mini-m"], ["--keep", "0.2"], ["--keep", "0.2", "--start", "mini-m", "--model", "mini-embed"]]
 )

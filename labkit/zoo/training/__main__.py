@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +31,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
     parser.add_argument("--workers", type=int, default=0, help="processes that make text ahead, for a GPU; 0: none")
-    parser.add_argument("--batch-tokens", type=int, default=20_480, help="of a step, where there are workers")
+    parser.add_argument("--batch-tokens", type=int, default=0, help="of a step; 0: as the stage says, 20,480 for workers")
     parser.add_argument("--pairs", type=int, default=64, help="of a step of an embedding model")
-    parser.add_argument("--rate", type=float, help="learning rate of the matrices; default: 0.004, with --start 0.001 (mini-l: say 0.0004)")
+    parser.add_argument("--rate", type=float, help="learning rate of the matrices; default: 0.004, with --start 0.001, with --muon 0.0025")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
     parser.add_argument("--start", default="", help="a shipped chat model to train further, mostly on reading, with its tokenizer")
+    parser.add_argument("--muon", action="store_true", help="with --start: not gently but with Muon, for a run of millions of tokens")
     parser.add_argument("--keep", type=float, default=0.0, help="export: the share, 0 to 1, of the weights of --start that is blended in")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
@@ -89,12 +92,14 @@ def train_step(arguments: argparse.Namespace) -> None:
 
 def chat_loop(arguments: argparse.Namespace) -> Loop:
     """The training of a chat model, from nothing or from a shipped one."""
-    from . import optimizer, skills, tokenizer, train
+    from . import optimizer, packing, skills, tokenizer, train
 
     words = tokenizer.load(vocabulary(arguments))
-    config = train.config_of(arguments.model)
+    config, count = train.config_of(arguments.model), arguments.batch_tokens
     stages = skills.FURTHER if arguments.start else skills.STAGES
-    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens, stages=stages)
+    if count:
+        stages = tuple(replace(stage, batch_tokens=count) for stage in stages)
+    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=count or packing.BATCH_TOKENS, stages=stages)
     if arguments.start:
         from .. import catalog
         from . import export
@@ -104,7 +109,8 @@ def chat_loop(arguments: argparse.Namespace) -> Loop:
             raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
         trained = catalog.card(arguments.start).trained
         before = (trained["tokens"], trained["seconds"], trained["machine"])
-        trainer.start_from(weights, *before, rate=arguments.rate or optimizer.FURTHER_RATE)
+        chosen, usual = (optimizer.thorough, optimizer.FURTHER_MUON_RATE) if arguments.muon else (optimizer.gentle, optimizer.FURTHER_RATE)
+        trainer.start_from(weights, *before, using=partial(chosen, rate=arguments.rate or usual))
     return trainer
 
 

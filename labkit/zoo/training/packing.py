@@ -17,6 +17,7 @@ from .batches import Row, Stream
 from .feed import Arrays, Maker
 from .skills import STAGES, Stage
 
+BATCH_TOKENS = 20_480
 LENGTH = 2048  # of a sequence; the longest row has 1,500 tokens
 NOBODY = -1  # number of the row where there is none: padding
 POOL = 8  # batches that are packed together: the more, the fewer gaps

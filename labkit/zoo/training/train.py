@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ from . import packing
 from .batches import Batch, Stream
 from .feed import Feed
 from .model import CONFIGS, Config, Llama
-from .optimizer import FURTHER_RATE, MUON_RATE, gentle, optimizers
+from .optimizer import MUON_RATE, gentle, optimizers
 from .skills import STAGES, Stage
 
 WARM_UP = 100  # steps
@@ -125,11 +125,16 @@ class Loop(ABC):
         self.heights = [optimizer.param_groups[0]["lr"] for optimizer in chosen]
 
     def start_from(
-        self, weights: Mapping[str, Tensor], tokens: int = 0, seconds: float = 0.0, machine: str = "", rate: float = FURTHER_RATE
+        self,
+        weights: Mapping[str, Tensor],
+        tokens: int = 0,
+        seconds: float = 0.0,
+        machine: str = "",
+        using: Callable[[nn.Module], list[torch.optim.Optimizer]] = gentle,
     ) -> None:
-        """Begin with weights that were trained before, on so many tokens, for so long and on such a machine, and go on gently."""
+        """Begin with weights that were trained before, on so many tokens, for so long and on such a machine; go on gently or thoroughly."""
         self.model.load_state_dict(weights)
-        self._use(gentle(self.model, rate))
+        self._use(using(self.model))
         self.before = {"tokens": tokens, "seconds": seconds, "machine": machine}
 
     def train(self, report_every: float = 20.0, save_every: float = 180.0) -> None:
@@ -252,7 +257,7 @@ class Trainer(Loop):
         stages: Sequence[Stage] = STAGES,
         rate: float = MUON_RATE,
         workers: int = 0,
-        batch_tokens: int = 20_480,
+        batch_tokens: int = packing.BATCH_TOKENS,
     ) -> None:
         torch.manual_seed(seed)
         self.stream = Stream(tokenizer, seed, stages)
