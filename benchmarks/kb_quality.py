@@ -7,6 +7,7 @@ Without the documents, the same model shows what it makes up. Shares come with n
     python -m benchmarks.kb_quality                                        the largest shipped model, in this process
     python -m benchmarks.kb_quality --model mini-m --how hybrid            another one, one way to search
     python -m benchmarks.kb_quality --search                               without a chat model: the search alone
+    python -m benchmarks.kb_quality --sentences 3                          what mini-l reads best
     python -m benchmarks.kb_quality --size 40 --sentences 0                short passages, and whole ones given to the model
     python -m benchmarks.kb_quality --ollama                               the shipped models again, on a running Ollama
     python -m benchmarks.kb_quality --model ollama:llama3.2:3b             another reader, the same search
