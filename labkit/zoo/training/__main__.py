@@ -33,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that make text ahead, for a GPU; 0: none")
     parser.add_argument("--batch-tokens", type=int, default=0, help="of a step; 0: as the stage says, 20,480 for workers")
     parser.add_argument("--pairs", type=int, default=64, help="of a step of an embedding model")
-    parser.add_argument("--rate", type=float, help="learning rate of the matrices; default: 0.004, with --start 0.001, with --muon 0.0025")
+    parser.add_argument("--rate", type=float, help="default: 0.004, with --start 0.001 (mini-l: say 0.0004), with --muon 0.0025")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
     parser.add_argument("--start", default="", help="a shipped chat model to train further, mostly on reading, with its tokenizer")
