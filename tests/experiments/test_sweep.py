@@ -27,7 +27,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def swept(model):
-    return lab.sweep(model, "Tell a story.", 4, {"long": len}, temperature=[0, 1.0], top_k=[5, 0], max_tokens=16, log=False)
+    return lab.sweep(model, "Tell a story about a fox.", 4, {"long": len}, temperature=[0, 1.0], top_k=[5, 0], max_tokens=16, log=False)
 
 
 def test_sweep_covers_every_combination(swept):

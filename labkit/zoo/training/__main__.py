@@ -96,7 +96,7 @@ def chat_loop(arguments: argparse.Namespace) -> Loop:
 
     words = tokenizer.load(vocabulary(arguments))
     config, count = train.config_of(arguments.model), arguments.batch_tokens
-    stages = skills.FURTHER if arguments.start else skills.STAGES
+    stages: tuple[skills.Stage, ...] = skills.FURTHER if arguments.start else skills.STAGES
     if count:
         stages = tuple(replace(stage, batch_tokens=count) for stage in stages)
     trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=count or packing.BATCH_TOKENS, stages=stages)
