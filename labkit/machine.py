@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Machine:
     cores : int
         CPU cores that this process may use.
     memory_total, memory_available : int
-        Bytes, under the limit of a container where there is one (Binder, Codespaces, Docker).
+        Bytes, under the limit of a container or of a service where there is one (Binder, Codespaces, Docker, a class's hub).
     memory_limited : bool
         Whether such a limit is below what the hardware has.
     """
@@ -36,38 +38,52 @@ def machine() -> Machine:
     import psutil
 
     memory = psutil.virtual_memory()
-    limit, used = _container_memory()
     total, available = memory.total, memory.available
-    limited = limit is not None and limit < total
-    if limit is not None and limited:
-        total, available = limit, max(0, min(available, limit - used))
-    return Machine(f"{platform.system()} {platform.machine()}", usable_cores(), total, available, limited)
+    for limit, used in _memory_limits():
+        total, available = min(total, limit), max(0, min(available, limit - used))
+    return Machine(f"{platform.system()} {platform.machine()}", usable_cores(), total, available, total < memory.total)
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: affinity and container quota included."""
+    """Cores that this process may use: affinity and the quota of its control groups included."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
+    for folder in _control_groups("cpu"):
+        with suppress(OSError, ValueError):
+            if (folder / "cpu.max").is_file():
+                quota, period = map(int, (folder / "cpu.max").read_text().split())
+            else:
+                quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+            if quota > 0:
+                cores = min(cores, max(1, quota // period))
     return cores
 
 
-def _container_memory() -> tuple[int | None, int]:
-    """Memory limit and use of this container in bytes; cgroup version 2, then 1. Page cache that can be dropped is not use."""
-    for limit_file, use_file, stat_file, key in (
-        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
-    ):
-        folder = Path("/sys/fs/cgroup")
-        try:
-            limit = int((folder / limit_file).read_text())
-            use = int((folder / use_file).read_text())
-            stats = dict(line.split() for line in (folder / stat_file).read_text().splitlines())
-            return limit, max(0, use - int(stats.get(key, 0)))
-        except (OSError, ValueError):
-            continue
-    return None, 0
+def _control_groups(controller: str) -> list[Path]:
+    """The folders of this process's control groups, its own first, then those above; version 2, then 1 (man 7 cgroups).
+
+    A container (Docker, Binder) sees its own group at the top. A hub that starts servers as services of systemd, or a batch system,
+    puts them further down.
+    """
+    folders = []
+    with suppress(OSError, ValueError):
+        for line in sorted(Path("/proc/self/cgroup").read_text().splitlines()):
+            _, controllers, name = line.split(":", 2)
+            if controllers and controller not in controllers.split(","):
+                continue
+            top = Path("/sys/fs/cgroup", controller if controllers else "")
+            inner = PurePosixPath(name.lstrip("/"))
+            folders += [top / folder for folder in (inner, *inner.parents)]
+    return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+
+
+def _memory_limits() -> Iterator[tuple[int, int]]:
+    """Limit and use of each control group in bytes. Page cache that can be dropped is not use."""
+    for folder in _control_groups("memory"):
+        for limit_file, use_file, key in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            with suppress(OSError, ValueError):  # absent, or without a limit: 'max'
+                limit, use = (int((folder / name).read_text()) for name in (limit_file, use_file))
+                stats = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                yield limit, max(0, use - int(stats.get(key, 0)))

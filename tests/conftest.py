@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,8 @@ for name in ("HOME", "USERPROFILE", *_FOLDERS):
     os.environ[name] = str(Path(_SESSION.name, "home" if name in ("HOME", "USERPROFILE") else f"home/{name.lower()}"))
     Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 os.environ["MPLBACKEND"] = "agg"
+
+BINDER_MEMORY = 2 << 30
 
 
 class NetworkBlockedError(OSError):
@@ -56,3 +61,26 @@ def _own_ground(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
 
 
 from .servers.fixtures import embedding_file, labkit_server, llama_cpp_server, misbehaving_server, ollama_program, ollama_server  # noqa: E402, F401
+
+
+@pytest.fixture(scope="module")
+def memory_group() -> Iterator[Path | None]:
+    """A control group with Binder's memory, where this machine lets us make one; what ran in it is over when it is removed."""
+    for base, limit in ((Path("/sys/fs/cgroup"), "memory.max"), (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes")):
+        group = base / f"labkit-test-{os.getpid()}"
+        try:
+            group.mkdir()
+            with (group / limit).open("r+") as file:  # the kernel made it, where this is a place for groups
+                file.write(str(BINDER_MEMORY))
+        except OSError:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+            continue
+        yield group
+        for _ in range(50):
+            with contextlib.suppress(OSError):
+                group.rmdir()
+                return
+            time.sleep(0.1)
+        return
+    yield None

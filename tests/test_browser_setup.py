@@ -22,7 +22,6 @@ from .servers.programs import find_ollama, free_port
 from .test_packaging import tracked
 
 ROOT = Path(__file__).parents[1]
-MEMORY = 2 << 30
 NOBODY = 65534
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Binder is Linux")
@@ -77,29 +76,6 @@ class Binder:
                 if process.info["name"] == "ollama" and process.environ().get("OLLAMA_HOST") == self.env["OLLAMA_HOST"]:
                     found.append(process)
         return found
-
-
-@pytest.fixture(scope="module")
-def memory_group() -> Iterator[Path | None]:
-    """A control group of 2 GB, where this machine lets us make one; what ran in it is over when it is removed."""
-    for base, limit in ((Path("/sys/fs/cgroup"), "memory.max"), (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes")):
-        group = base / f"labkit-test-{os.getpid()}"
-        try:
-            group.mkdir()
-            with (group / limit).open("r+") as file:  # the kernel made it, where this is a place for groups
-                file.write(str(MEMORY))
-        except OSError:
-            with contextlib.suppress(OSError):
-                group.rmdir()
-            continue
-        yield group
-        for _ in range(50):
-            with contextlib.suppress(OSError):
-                group.rmdir()
-                return
-            time.sleep(0.1)
-        return
-    yield None
 
 
 @pytest.fixture(scope="module")

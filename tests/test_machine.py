@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from labkit.display import bytes_text, count_text
 from labkit.machine import machine, usable_cores
+
+from .conftest import BINDER_MEMORY
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_machine_figures_are_possible():
@@ -22,6 +29,17 @@ def test_cores_follow_the_affinity_of_the_process():
         assert usable_cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_memory_is_that_of_the_control_group(memory_group):
+    """A class's hub puts each person's server into a group of its own, below the top."""
+    if memory_group is None:
+        pytest.skip("this machine lets us make no control group")
+    look = "from labkit.machine import machine; here = machine(); print(here.memory_total, here.memory_available, here.memory_limited)"
+    enter = f'echo $$ >"{memory_group}/cgroup.procs" && exec "$@"'
+    done = subprocess.run(["sh", "-c", enter, "sh", sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
+    total, available, limited = done.stdout.split()
+    assert int(total) == BINDER_MEMORY > int(available) > BINDER_MEMORY / 2 and limited == "True"
 
 
 def test_sizes_for_people():
