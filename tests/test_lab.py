@@ -591,7 +591,8 @@ def _status(url: str) -> int:
 
 
 def test_lesson_runs_to_a_report_and_a_failing_one_says_why(real_lab, tmp_path):
-    cells = {"good": "print(6 * 7)", "bad": "raise ValueError('on purpose')"}
+    streams = "for piece in ('token', ' by', ' token'):\n    print(piece, end='', flush=True)"
+    cells = {"good": streams, "bad": "raise ValueError('on purpose')"}
     for name, code in cells.items():
         cell = {"cell_type": "code", "execution_count": None, "id": "c1", "metadata": {}, "outputs": [], "source": code}
         kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -604,7 +605,7 @@ def test_lesson_runs_to_a_report_and_a_failing_one_says_why(real_lab, tmp_path):
         assert done.returncode == 1
         assert re.search(r"good +ok +0:\d\d +build/", done.stdout.replace("\\", "/")), done.stdout
         assert re.search(r"bad +failed +0:\d\d +build/", done.stdout.replace("\\", "/")) and "ValueError: on purpose" in done.stdout
-        assert "42" in (build / "good.html").read_text(encoding="utf-8")
+        assert "token by token" in (build / "good.html").read_text(encoding="utf-8"), "one line, as in JupyterLab"
         assert "on purpose" in (build / "bad.html").read_text(encoding="utf-8")
     finally:
         shutil.rmtree(build, ignore_errors=True)

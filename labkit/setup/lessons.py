@@ -12,6 +12,8 @@ from ..errors import LabError
 from .places import ROOT
 from .programs import News, Step, clock, run
 
+MERGED = "--CoalesceStreamsPreprocessor.enabled=True"  # else each token of a stream is a line of its own
+
 
 @dataclass(frozen=True)
 class Result:
@@ -53,7 +55,7 @@ def run_lesson(python: Path, lesson: Path, step: Step) -> Result:
 
     error = module("papermill", str(lesson), str(out), "--cwd", str(lesson.parent), "--kernel", "python3", news=_cell_news)
     seconds = time.monotonic() - start
-    page_error = module("nbconvert", "--to", "html", "--embed-images", str(out)) if out.exists() else ""
+    page_error = module("nbconvert", "--to", "html", "--embed-images", MERGED, str(out)) if out.exists() else ""
     return Result(lesson.stem, error or page_error, seconds, out.with_suffix(".html"))
 
 
