@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,14 +91,11 @@ def train_step(arguments: argparse.Namespace) -> None:
 
 def chat_loop(arguments: argparse.Namespace) -> Loop:
     """The training of a chat model, from nothing or from a shipped one."""
-    from . import optimizer, packing, skills, tokenizer, train
+    from . import optimizer, skills, tokenizer, train
 
     words = tokenizer.load(vocabulary(arguments))
-    config, count = train.config_of(arguments.model), arguments.batch_tokens
-    stages: tuple[skills.Stage, ...] = skills.FURTHER if arguments.start else skills.STAGES
-    if count:
-        stages = tuple(replace(stage, batch_tokens=count) for stage in stages)
-    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=count or packing.BATCH_TOKENS, stages=stages)
+    config, stages = train.config_of(arguments.model), skills.FURTHER if arguments.start else skills.STAGES
+    trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens, stages=stages)
     if arguments.start:
         from .. import catalog
         from . import export

@@ -10,7 +10,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -243,7 +243,7 @@ class Trainer(Loop):
     workers : int
         Processes that make batches ahead, packed for a GPU (`packing.py`); 0: batches of like length are made between the steps.
     batch_tokens : int
-        Tokens of a packed batch; the stages say it where there are no workers.
+        Tokens of a step; 0: what the stages say, or `packing.BATCH_TOKENS` with workers.
     """
 
     def __init__(
@@ -257,13 +257,16 @@ class Trainer(Loop):
         stages: Sequence[Stage] = STAGES,
         rate: float = MUON_RATE,
         workers: int = 0,
-        batch_tokens: int = packing.BATCH_TOKENS,
+        batch_tokens: int = 0,
     ) -> None:
         torch.manual_seed(seed)
+        if batch_tokens:
+            stages = [replace(stage, batch_tokens=batch_tokens) for stage in stages]
         self.stream = Stream(tokenizer, seed, stages)
         super().__init__(Llama(config), config, folder, budget, self.stream.random, device, rate)
         if workers:
-            packer = packing.Packer(tokenizer.to_str(), max(1, batch_tokens // packing.LENGTH), stages)
+            sequences = max(1, (batch_tokens or packing.BATCH_TOKENS) // packing.LENGTH)
+            packer = packing.Packer(tokenizer.to_str(), sequences, stages)
             self.feed = Feed(packer, workers, self.device, seed)
         self.loss_of = torch.compile(packing.loss_of, dynamic=False) if self.device.type == "cuda" else packing.loss_of
 
