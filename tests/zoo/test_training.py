@@ -150,6 +150,17 @@ def test_stages_follow_one_another(words):
         assert set(stream.spent) == set(stage.shares)
 
 
+def test_tokens_of_a_step_are_those_asked_for(words, tmp_path):
+    trainer = train.Trainer(train.config_of("test"), words, tmp_path, train.Budget(tokens=1), batch_tokens=1600)
+    assert {stage.batch_tokens for stage in trainer.stream.stages} == {1600}
+    assert 800 < max(batch.ids.numel() for batch in trainer.stream.batches(0.0)) <= 1600
+
+
+def test_shipped_matrices_have_the_precision_of_the_training(trained):
+    _, weights, _ = export.from_gguf(trained[2])
+    assert all(torch.equal(weight, weight.bfloat16().float()) for weight in weights.values() if weight.ndim == 2)
+
+
 def test_llama_cpp_computes_what_torch_computes(trained, words):
     trainer, _, out = trained
     ids = words.encode(tokenizer.render([Message("user", "¿Cuánto es 12 + 30?")]), add_special_tokens=False).ids
