@@ -98,7 +98,7 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
     made = []
     for _ in range(2):  # the second goes on with the checkpoint of the first
         again = train.Trainer(config, words, tmp_path, train.Budget(tokens=4000), device="cpu", stages=FURTHER)
-        again.start_from(weights, tokens=60_000, seconds=9.0, machine="an abacus")
+        again.start_from(weights, tokens=60_000, seconds=9.0, machine="an abacus, then " + device.described(torch.device("cpu")))
         made.append(again)
         assert all(type(optimizer) is torch.optim.AdamW for optimizer in again.optimizers)
         if len(made) == 1:
@@ -109,7 +109,7 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
     assert 0 < moved < 0.1
     for keep, name in ((0.25, "some"), (1.0, "all")):
         figures = export.to_gguf(tmp_path / "checkpoint.pt", words, tmp_path / f"{name}.gguf", "test", weights, keep)
-        assert figures["machine"].startswith("an abacus, then ") and figures["tokens"] > 60_000
+        assert figures["machine"] == "an abacus, then " + device.described(torch.device("cpu")) and figures["tokens"] > 60_000
         for tensor, weight in export.from_gguf(tmp_path / f"{name}.gguf")[1].items():
             wanted = keep * weights[tensor] + (1 - keep) * made[1].model.state_dict()[tensor]
             assert torch.allclose(weight, wanted, atol=1e-3), tensor
@@ -148,6 +148,13 @@ def test_stages_follow_one_another(words):
     for progress, stage in ((0.0, stages[0]), (0.49, stages[0]), (0.5, stages[1]), (1.0, stages[1])):
         assert max(batch.ids.numel() for batch in stream.batches(progress)) <= stage.batch_tokens
         assert set(stream.spent) == set(stage.shares)
+
+
+@pytest.mark.parametrize("weight", [0.01, 0.2])
+def test_a_prompt_teaches_as_much_as_its_stage_says(words, weight):
+    rows = batches.Stream(words, 0, [Stage(1, 700, {passages.from_relations: 1}, prompt_weight=weight)]).rows(0.5, 20_000)
+    of_prompts = [one for row in rows for one in row.weights if one != 1]
+    assert sum(of_prompts) / len(of_prompts) == pytest.approx(weight, rel=0.1)
 
 
 def test_tokens_of_a_step_are_those_asked_for(words, tmp_path):

@@ -19,7 +19,6 @@ from .sample import Draw, Sample
 from .skills import STAGES, Skill, Stage
 from .tokenizer import END, render
 
-PROMPT_WEIGHT = 0.03  # the prompt's own tokens teach a little too; a third of them, at three times the weight, costs less
 LONGEST = 1000  # tokens of one sample
 LONGEST_ROW = 1500
 
@@ -46,19 +45,24 @@ class Batch:
     tokens: int
 
 
-def row(samples: list[Sample], tokenizer: Tokenizer, random: Random) -> Row:
-    """One row of samples that share the beginning of their prompt."""
+def row(samples: list[Sample], tokenizer: Tokenizer, random: Random, prompt_weight: float = 0.03) -> Row:
+    """One row of samples that share the beginning of their prompt, whose own tokens teach a little too (see `Stage`)."""
+
+    def weights(count: int) -> list[float]:
+        """A third of the tokens at three times the weight: it costs less."""
+        return [3 * prompt_weight if random.random() < 1 / 3 else 0.0 for _ in range(count)]
+
     prompts = encoded([render(sample.messages) for sample in samples], tokenizer)
     answers = [tokenizer.encode(sample.answer + END + "\n", add_special_tokens=False).ids for sample in samples]
     common = _common(prompts) if len(samples) > 1 else 0
     ids = prompts[0][:common]
-    made = Row(ids, list(range(common)), [0] * common, [_prompt_weight(random) for _ in ids])
+    made = Row(ids, list(range(common)), [0] * common, weights(common))
     for branch, (prompt, answer) in enumerate(zip(prompts, answers, strict=True), 1):
         tail = prompt[common:] + answer
         made.ids.extend(tail)
         made.positions.extend(range(common, common + len(tail)))
         made.branches.extend([branch] * len(tail))
-        made.weights.extend([_prompt_weight(random) for _ in prompt[common:]] + [1.0] * len(answer))
+        made.weights.extend(weights(len(prompt) - common) + [1.0] * len(answer))
     return made
 
 
@@ -75,10 +79,6 @@ def _common(prompts: Sequence[Sequence[int] | str]) -> int:
     """How many tokens (or characters) all prompts begin with alike; each keeps one of its own at least."""
     shortest = min(map(len, prompts)) - 1
     return next((place for place in range(shortest) if len({prompt[place] for prompt in prompts}) > 1), shortest)
-
-
-def _prompt_weight(random: Random) -> float:
-    return 3 * PROMPT_WEIGHT if random.random() < 1 / 3 else 0.0
 
 
 def collate(rows: list[Row]) -> Batch:
@@ -143,7 +143,7 @@ class Stream:
             samples = skill(Draw(self.random, self.random.choice(("en", "es")), grown))
             if not samples:
                 continue
-            made = row(samples, self.tokenizer, self.random)
+            made = row(samples, self.tokenizer, self.random, self.stage.prompt_weight)
             self.spent[skill] += len(made.ids)
             if len(made.ids) <= LONGEST_ROW and max(made.positions) < LONGEST:
                 rows.append(made)

@@ -27,6 +27,7 @@ MATRICES = {
     "feed.up": "ffn_up",
     "feed.down": "ffn_down",
 }
+THEN = ", then "  # between the machines that trained a model
 NORMS = {"attention_norm": "attn_norm", "feed_norm": "ffn_norm"}
 
 
@@ -132,12 +133,12 @@ def finish(writer: gguf.GGUFWriter, state: dict[str, Any]) -> dict[str, Any]:
     writer.write_tensors_to_file()
     writer.close()
     before = state["before"]
-    machines = dict.fromkeys((before.get("machine"), state["machine"]))  # older checkpoints do not say
+    machines = dict.fromkeys([*(before.get("machine") or "").split(THEN), state["machine"]])  # older checkpoints do not say
     return {
         "tokens": state["tokens"] + before["tokens"],
         "seconds": state["seconds"] + before["seconds"],
         "progress": state["progress"],
-        "machine": ", then ".join(filter(None, machines)),
+        "machine": THEN.join(filter(None, machines)),
     }
 
 

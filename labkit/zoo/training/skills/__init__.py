@@ -29,12 +29,15 @@ class Stage:
         Skill -> its share of the tokens.
     grown : bool
         Whether passages are as many and as long as they get from the first step on.
+    prompt_weight : float
+        What a token of a prompt weighs in the loss, where one of an answer weighs 1.
     """
 
     until: float
     batch_tokens: int
     shares: dict[Skill, float]
     grown: bool = False
+    prompt_weight: float = 0.03
 
 
 # First copying and looking up, which all reading builds on; then reading; then everything, as it will be asked.
@@ -125,6 +128,7 @@ FURTHER = (
             reading.summary: 2.5,
         },
         grown=True,
+        prompt_weight=0.01,
     ),
 )
 SKILLS: tuple[Skill, ...] = tuple(STAGES[-1].shares)
