@@ -59,21 +59,21 @@ def usable_cores() -> int:
 
 
 def _control_groups(controller: str) -> list[Path]:
-    """The folders of this process's control groups, its own first, then those above; version 2, then 1 (man 7 cgroups).
+    """Where this process's control group and those above it have their files, of version 2 and 1 (man 7 cgroups); not all need exist.
 
     A container (Docker, Binder) sees its own group at the top. A hub that starts servers as services of systemd, or a batch system,
     puts them further down.
     """
-    folders = []
+    folders: list[Path] = []
     with suppress(OSError, ValueError):
-        for line in sorted(Path("/proc/self/cgroup").read_text().splitlines()):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, name = line.split(":", 2)
             if controllers and controller not in controllers.split(","):
                 continue
             top = Path("/sys/fs/cgroup", controller if controllers else "")
             inner = PurePosixPath(name.lstrip("/"))
             folders += [top / folder for folder in (inner, *inner.parents)]
-    return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+    return folders
 
 
 def _memory_limits() -> Iterator[tuple[int, int]]:

@@ -45,7 +45,7 @@ class Batch:
     tokens: int
 
 
-def row(samples: list[Sample], tokenizer: Tokenizer, random: Random, prompt_weight: float = 0.03) -> Row:
+def row(samples: list[Sample], tokenizer: Tokenizer, random: Random, prompt_weight: float = Stage.prompt_weight) -> Row:
     """One row of samples that share the beginning of their prompt, whose own tokens teach a little too (see `Stage`)."""
 
     def weights(count: int) -> list[float]:
