@@ -18,6 +18,7 @@ from .check import Check, check, citations, says_nothing
 from .chunks import Passage, estimate
 from .retrieve import Hit, Hits
 from .trace import Step, Trace
+from .wording import left_out, say
 
 if TYPE_CHECKING:
     from ..backends.base import Model
@@ -116,7 +117,7 @@ class Prepared:
     steps: tuple[Step, ...]
 
 
-def clean(passages: Sequence[Passage | str], keeps_text: bool = True) -> tuple[list[str], list[tuple[int, str]]]:
+def clean(passages: Sequence[Passage | str], keeps_text: bool = True, lang: str = "en") -> tuple[list[str], list[tuple[int, str]]]:
     """Passages as a model gets them, and what was changed in each.
 
     Characters that a reader does not see are taken out. A number in square brackets that a passage carries gets round ones, since
@@ -131,14 +132,13 @@ def clean(passages: Sequence[Passage | str], keeps_text: bool = True) -> tuple[l
         text = text.encode("utf-8", "replace").decode()
         if found := hidden.find(text):
             labels = sorted({label for _, label in found})
-            changes.append((number, f"{len(found)} hidden characters taken out: {', '.join(labels[:3])}"))
+            changes.append((number, say("hidden", lang, n=len(found), names=", ".join(labels[:3]))))
             text = hidden.strip(text)
         if marks := hidden.numbers(text, len(passages)):
-            changes.append((number, f"numbers that look like those of passages, now in round brackets: {', '.join(marks[:5])}"))
+            changes.append((number, say("numbers", lang, names=", ".join(marks[:5]))))
             text = hidden.unnumber(text, len(passages))
         if names := hidden.controls(text):
-            how = "a space was put into them" if not keeps_text else "this engine reads them as text"
-            changes.append((number, f"names of control tokens ({how}): {', '.join(names[:5])}"))
+            changes.append((number, say("controls" if keeps_text else "defused", lang, names=", ".join(names[:5]))))
             text = text if keeps_text else hidden.defuse(text)
         texts.append(text)
     return texts, changes
@@ -169,21 +169,20 @@ def prepare(question: str, hits: Hits | Sequence[Hit], model: Model | None = Non
     asked = asked if keeps else hidden.defuse(asked)
     steps = [Step("question", f"{question!r} ({lang})", {"text": question, "lang": lang})]
     if isinstance(hits, Hits):
-        steps.append(_searched(hits))
+        steps.append(_searched(hits, lang))
     if not hits:
         return Prepared(asked, lang, (), (), (), tuple(steps))
     start = time.perf_counter()
-    texts, changes = clean([hit.passage for hit in hits], keeps)
-    says = f"{len(texts)} passages, {len({n for n, _ in changes})} changed" if changes else f"{len(texts)} passages, nothing to change"
+    texts, changes = clean([hit.passage for hit in hits], keeps, lang)
+    says = say("changed" if changes else "clean", lang, n=len(texts), changed=len({number for number, _ in changes}))
     steps.append(Step("clean", says, {"passages": tuple(texts), "changes": tuple(changes)}, time.perf_counter() - start))
     return _fitted(Prepared(asked, lang, tuple(hits), tuple(texts), (), tuple(steps)), model, room, len(hits))
 
 
-def _searched(hits: Hits) -> Step:
+def _searched(hits: Hits, lang: str) -> Step:
     data = {name: getattr(hits, name) for name in ("how", "threshold", "below", "repeats", "unit")} | {"hits": hits}
-    more = f", {hits.below} below the threshold {hits.threshold}" if hits.below else ""
-    more += f", {hits.repeats} repeats left out" if hits.repeats else ""
-    says = f"{len(hits)} {hits.unit} ({hits.how}){more}" if hits else f"nothing relevant ({hits.how}{more}): no model is asked"
+    more = left_out(hits, lang)
+    says = say("hits" if hits else "nothing", lang, n=len(hits), unit=say(hits.unit, lang), how=hits.how, more=more)
     return Step("search", says, data)
 
 
@@ -208,29 +207,35 @@ def _fitted(prepared: Prepared, model: Model | None, room: int, most: int) -> Pr
         error.prompt_tokens, error.context_window = tokens, window
         raise error
     left = prepared.hits[kept:]
-    says = (
-        f"{kept} of {len(prepared.hits)} passages, {tokens} tokens {counted}"
-        + (f" of {window}" if window else "")
-        + f", {room} kept for the answer"
+    lang, ranks = prepared.lang, ", ".join(str(hit.rank) for hit in left)
+    says = say(
+        "fit",
+        lang,
+        kept=kept,
+        n=len(prepared.hits),
+        tokens=tokens,
+        counted=say(counted, lang),
+        window=say("window", lang, window=window) if window else "",
+        room=room,
+        left=say("left", lang, ranks=ranks) if left else "",
     )
-    says += f"; left out: {', '.join(str(hit.rank) for hit in left)}" if left else ""
     data = {"window": window, "prompt_tokens": tokens, "room": room, "counted": counted, "kept": kept, "left_out": left}
     fit = Step("fit", says, data, time.perf_counter() - start)
-    prompt = Step("prompt", f"instruction, {kept} passages, question", {"messages": tuple(messages), "lang": prepared.lang})
+    prompt = Step("prompt", say("prompt", lang, kept=kept), {"messages": tuple(messages), "lang": lang})
     steps = [step for step in prepared.steps if step.name not in ("fit", "prompt")]
     return replace(prepared, messages=tuple(messages), steps=(*steps, fit, prompt))
 
 
 def _count(messages: Sequence[Message], model: Model | None, window: int | None, room: int) -> tuple[int, str]:
     if model is not None and model.counts_fast:
-        return model.count_tokens(list(messages)), "counted exactly"
+        return model.count_tokens(list(messages)), "exactly"
     guess = estimate("".join(message.content for message in messages)) + TEMPLATE
     if model is None or window is None or guess + room <= window:
         return guess, "estimated"
     try:
-        return model.count_tokens(list(messages)), "counted exactly"
+        return model.count_tokens(list(messages)), "exactly"
     except ContextWindowExceededError as error:
-        return error.prompt_tokens or guess, "counted by the engine"
+        return error.prompt_tokens or guess, "by the engine"
     except CapabilityError:
         return guess, "estimated"
 
@@ -287,15 +292,13 @@ def finish(prepared: Prepared, reply: Reply | None, seconds: float = 0.0) -> Ans
         for number, (hit, passage) in enumerate(zip(prepared.hits[:kept], prepared.texts[:kept], strict=True), 1)
     )
     abstained = not text or says_nothing(text)
-    checks = tuple(check(text, [source.text for source in sources]))
+    lang = prepared.lang
+    checks = tuple(check(text, [source.text for source in sources], lang))
     bad = sum(not one.supported for one in checks)
-    says = (
-        "it says that the passages do not say"
-        if abstained
-        else f"{len(checks) - bad} of {len(checks)} sentences are held up by what they cite"
-    )
-    ended = f", ended by {reply.finish_reason}" if reply.finish_reason != "stop" else ""
-    asked = Step("reply", f"{reply.usage.completion_tokens or '?'} tokens from {reply.model}{ended}", {"reply": reply}, seconds)
+    says = say("abstained", lang) if abstained else say("checked", lang, good=len(checks) - bad, n=len(checks))
+    ended = say("ended", lang, reason=reply.finish_reason) if reply.finish_reason != "stop" else ""
+    said = say("reply", lang, tokens=reply.usage.completion_tokens or "?", model=reply.model, ended=ended)
+    asked = Step("reply", said, {"reply": reply}, seconds)
     checked = Step("check", says, {"checks": checks}, time.perf_counter() - start)
     trace = Trace((*prepared.steps, asked, checked))
-    return Answer(prepared.question, text, prepared.lang, sources, abstained, checks, trace, reply)
+    return Answer(prepared.question, text, lang, sources, abstained, checks, trace, reply)

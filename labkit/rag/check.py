@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .. import prompts
 from . import words
+from .wording import say
 
 ENOUGH = 0.75  # share of a sentence's words that its passage must hold
 _CITE = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
@@ -63,7 +64,7 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]", " ", words.plain(_CITE.sub(" ", text))).split())
 
 
-def check(text: str, passages: Sequence[str]) -> list[Check]:
+def check(text: str, passages: Sequence[str], lang: str = "en") -> list[Check]:
     """Each sentence of an answer against the passages that it cites.
 
     A sentence without a number of its own belongs to the next one that has one; where the answer begins with a number, to the last
@@ -76,6 +77,8 @@ def check(text: str, passages: Sequence[str]) -> list[Check]:
         The answer.
     passages : sequence of str
         As they were numbered, from 1.
+    lang : {'en', 'es'}
+        In which a problem is told.
 
     >>> [c.supported for c in check("It opens at 9:30 [1]. It closes at 8 [1].", ["The library opens at 9:30 and closes at 18."])]
     [True, False]
@@ -97,26 +100,26 @@ def check(text: str, passages: Sequence[str]) -> list[Check]:
         others = merged[place::-1] if _CITE.match(text.lstrip()) else merged[place:]
         cites = next(filter(None, map(citations, others)), [])
         if words.tokens(_CITE.sub(" ", sentence)):
-            found.append(_one(sentence, tuple(dict.fromkeys(cites)), passages))
+            found.append(_one(sentence, tuple(dict.fromkeys(cites)), passages, lang))
     return found
 
 
-def _one(sentence: str, cites: tuple[int, ...], passages: Sequence[str]) -> Check:
+def _one(sentence: str, cites: tuple[int, ...], passages: Sequence[str], lang: str) -> Check:
     wanted = list(dict.fromkeys(words.tokens(_CITE.sub(" ", sentence))))
     wrong = [number for number in cites if not 1 <= number <= len(passages)]
     if not cites:
-        return Check(sentence, cites, False, 0.0, (), "it cites no passage")
+        return Check(sentence, cites, False, 0.0, (), say("cites nothing", lang))
     if wrong:
-        return Check(sentence, cites, False, 0.0, (), f"there is no passage [{wrong[0]}]")
+        return Check(sentence, cites, False, 0.0, (), say("no such passage", lang, number=wrong[0]))
     there = {word for number in cites for word in _all(passages[number - 1])}
     missing = tuple(word for word in wanted if word not in there)
     share = 1 - len(missing) / len(wanted)
     numbers = [word for word in missing if word[0].isdigit()]
     problem = ""
     if numbers:
-        problem = f"the passage does not hold {', '.join(numbers)}"
+        problem = say("number missing", lang, words=", ".join(numbers))
     elif share < ENOUGH:
-        problem = f"the passage does not hold: {', '.join(missing[:5])}"
+        problem = say("words missing", lang, words=", ".join(missing[:5]))
     return Check(sentence, cites, not problem, share, missing, problem)
 
 

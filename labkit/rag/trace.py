@@ -16,7 +16,7 @@ class Step:
     name : str
         'question', 'search', 'clean', 'fit', 'prompt', 'reply', 'check'.
     says : str
-        What happened, in one line.
+        What happened, in one line, in the language of the question.
     data : dict
         The values themselves: see `Trace`.
     seconds : float
@@ -35,7 +35,7 @@ class Trace(Sequence[Step]):
     question     text, lang
     search       hits (Hits), how, k, threshold, below, repeats, passages (in the knowledge base)
     clean        passages (as the model gets them), changes: (number, what was changed) pairs
-    fit          window, prompt_tokens, room (kept for the answer), counted ('exactly', 'estimated'), kept, left_out (Hits)
+    fit          window, prompt_tokens, room (kept for the answer), counted ('exactly', 'estimated', 'by the engine'), kept, left_out (Hits)
     prompt       messages, lang
     reply        reply (Reply)
     check        checks (list of Check)

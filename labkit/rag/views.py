@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..display import _BOX, _SMALL, PLAIN, bytes_text, escape, table_html
-from . import hidden
+from . import hidden, words
 from .check import _CITE
+from .wording import left_out, say
 
 if TYPE_CHECKING:
     from .answer import Answer
@@ -110,21 +111,16 @@ def _coloured(text: str, passages: Sequence[Passage], room: int) -> str:
     return "".join(out)
 
 
-PARTS = {
-    "vector": "cosine",
-    "vector_rank": "its rank",
-    "vector_before": "with what comes before",
-    "lexical": "BM25",
-    "lexical_rank": "its rank",
-    "words": "words",
-    "passage": "its passage",
-}
+PARTS = ("vector", "vector_rank", "vector_before", "lexical", "lexical_rank", "words", "passage")
 
 
 def hits_html(hits: Hits) -> str:
-    """A table of hits with the parts of each score."""
+    """A table of hits with the parts of each score, in the language of the question."""
+    lang = words.language(hits.question)
+    left = hits.how + left_out(hits, lang)
     if not hits:
-        return f"<div class='{PLAIN}'>Nothing relevant was found for {safe(repr(hits.question))} ({safe(_left(hits))}).</div>"
+        said = say("nothing for", lang, question=safe(repr(hits.question)), left=safe(left))
+        return f"<div class='{PLAIN}'>{said}</div>"
     names = [name for name in PARTS if any(name in hit.parts for hit in hits)]
     rows = [
         (
@@ -137,18 +133,9 @@ def hits_html(hits: Hits) -> str:
         )
         for hit in hits
     ]
-    return _table(
-        ("rank", "place", "score", *(PARTS[name] for name in names), "relevance", "passage"), rows, f"{hits.question} ({_left(hits)})"
-    )
-
-
-def _left(hits: Hits) -> str:
-    more = [hits.how]
-    if hits.below:
-        more.append(f"{hits.below} below the threshold {hits.threshold:g}")
-    if hits.repeats:
-        more.append(f"{hits.repeats} repeats left out")
-    return ", ".join(more)
+    parts = ("of passage" if name == "passage" else name for name in names)
+    columns = [say(key, lang) for key in ("rank", "place", "score", *parts, "relevance", "passage")]
+    return _table(columns, rows, f"{hits.question} ({left})")
 
 
 def _number(value: float | None) -> str:
@@ -168,10 +155,11 @@ def answer_html(answer: Answer) -> str:
         for one in answer.checks
     )
     if not answer.sources:
-        checks = f"<div style='{_SMALL}'>Nothing relevant was found, so no model was asked.</div>"
+        checks = f"<div style='{_SMALL}'>{say('not asked', answer.lang)}</div>"
+    cited = f" · {say('cited', answer.lang)}"
     rows = "".join(
         f"<details{' open' if source.cited else ''}><summary>[{source.number}] {safe(source.passage.place)}"
-        f"{' · cited' if source.cited else ''}</summary><div style='{_BOX}'>{safe(source.text)}</div></details>"
+        f"{cited if source.cited else ''}</summary><div style='{_BOX}'>{safe(source.text)}</div></details>"
         for source in answer.sources
     )
     return f"<div class='{PLAIN}'><div style='{_BOX}'>{body}</div>{checks}{rows}</div>"
@@ -179,13 +167,16 @@ def answer_html(answer: Answer) -> str:
 
 def trace_html(trace: Trace) -> str:
     """The steps of an answer: what happened in each, and how long it took."""
+    names = trace.names()
+    lang = trace["question"].data["lang"] if "question" in names else "en"
     rows = [(step.name, step.says, f"{step.seconds * 1000:.1f}") for step in trace]
-    out = _table(("step", "what happened", "ms"), rows)
-    if "clean" in trace.names() and trace["clean"].data["changes"]:
-        out += _table(("passage", "what was changed in it"), [(f"[{n}]", what) for n, what in trace["clean"].data["changes"]])
-    if "prompt" in trace.names():
+    out = _table((say("step", lang), say("happened", lang), "ms"), rows)
+    if "clean" in names and trace["clean"].data["changes"]:
+        changes = [(f"[{number}]", what) for number, what in trace["clean"].data["changes"]]
+        out += _table((say("passage", lang), say("changes", lang)), changes)
+    if "prompt" in names:
         text = "\n\n".join(message.content for message in trace["prompt"].data["messages"])
-        out += f"<details><summary>the prompt</summary><div style='{_BOX}'>{safe(text)}</div></details>"
+        out += f"<details><summary>{say('the prompt', lang)}</summary><div style='{_BOX}'>{safe(text)}</div></details>"
     return f"<div class='{PLAIN}'>{out}</div>"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from string import Formatter
+
 import pytest
 
 import labkit as lab
 from labkit import prompts
 from labkit.chat import Reply
 from labkit.errors import ContextWindowExceededError
-from labkit.rag import answer, check, documents, hidden, words
+from labkit.rag import answer, check, documents, hidden, wording, words
 from labkit.rag.chunks import Passage, estimate
 from labkit.rag.retrieve import Hit, Hits
 
@@ -31,7 +33,7 @@ def test_passages_are_fitted_by_count_and_what_is_left_out_is_told(chat):
     prepared = answer.prepare("When does it open?", found, chat, "en")
     fit = next(step for step in prepared.steps if step.name == "fit").data
     tokens = chat.count_tokens(list(prepared.messages))
-    assert fit["counted"] == "counted exactly" and fit["prompt_tokens"] == tokens and 1 <= fit["kept"] < 6
+    assert fit["counted"] == "exactly" and fit["prompt_tokens"] == tokens and 1 <= fit["kept"] < 6
     assert tokens + fit["room"] <= chat.context_window
     more = prompts.with_passages("When does it open?", list(prepared.texts[: fit["kept"] + 1]), "en")
     assert chat.count_tokens(more) + fit["room"] > chat.context_window  # not one passage less than fits
@@ -167,3 +169,38 @@ def test_an_answer_tells_what_it_cites_and_when_it_abstains():
 )
 def test_the_language_of_a_question_is_guessed(text, lang):
     assert words.language(text) == lang
+
+
+# -- languages ----------------------------------------------------------------------------------------------------------------------
+
+SPOKEN = {
+    "en": (
+        "what happened",
+        "left out",
+        "hidden characters",
+        "kept for the answer",
+        "no model was asked",
+        "below the threshold",
+        "relevance",
+    ),
+    "es": ("qué ha pasado", "descartadas", "caracteres ocultos", "reservados", "a ningún modelo", "por debajo del umbral"),
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_an_answer_and_its_trace_speak_the_language_of_the_question(chat, lang):
+    question = {"en": "When does the library open?", "es": "¿Cuándo abre la biblioteca?"}[lang]
+    text = {"en": "The library opens at n\u200bine. See [1].", "es": "La biblioteca abre a las nu\u200beve. Véase [1]."}[lang]
+    found = Hits(hits(text, LONG), question, "hybrid", threshold=0.2, below=3, repeats=1)
+    said = answer.ask(question, found, chat, lang, max_tokens=24)
+    none = answer.ask(question, Hits([], question, "hybrid", threshold=0.5, below=2), chat, lang)
+    shown = [said.trace._repr_html_(), str(said.trace), found._repr_html_(), none._repr_html_(), str(none.trace), said._repr_html_()]
+    for spoken, some in SPOKEN.items():
+        for phrase in some:
+            assert any(phrase in one for one in shown) == (spoken == lang), phrase
+
+
+@pytest.mark.parametrize("key", wording._SAID)
+def test_every_wording_holds_the_same_values_in_both_languages(key):
+    fields = {lang: sorted(name for _, name, _, _ in Formatter().parse(said) if name) for lang, said in wording._SAID[key].items()}
+    assert list(fields) == ["en", "es"] and fields["en"] == fields["es"]
