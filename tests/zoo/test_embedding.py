@@ -2,6 +2,7 @@
 
 # ruff: noqa: E402
 
+import re
 from random import Random
 
 import numpy as np
@@ -14,10 +15,11 @@ needs(*TRAINING)
 import torch
 
 from labkit.backends.registry import load
+from labkit.zoo import catalog
 from labkit.zoo.training import texts
 from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.embedding import evaluate, export, model, tokenizer, train
-from labkit.zoo.training.embedding.pairs import filled, pairs
+from labkit.zoo.training.embedding.pairs import filled, from_echoes, from_sentences, pairs
 from labkit.zoo.training.sample import Draw
 from labkit.zoo.training.train import Budget
 
@@ -52,6 +54,22 @@ def test_pair_holds_its_subject_on_both_sides():
     assert sum(bool(pair.subject) for pair in found) > len(found) / 4
 
 
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_sentences_of_one_document_are_counterexamples_of_each_other(lang):
+    found = [from_sentences(Draw(Random(seed), lang)) for seed in range(60)]
+    several = [few for few in found if len(few) > 1]
+    assert len(several) > 30
+    for few in several:
+        assert len({pair.source for pair in few}) == 1
+        assert len({pair.part for pair in few}) == len({pair.passage for pair in few}) == len(few) and all(pair.part for pair in few)
+
+
+def test_an_echo_asks_with_words_of_its_passage():
+    found = [pair for seed in range(60) for pair in from_echoes(Draw(Random(seed), "en"))]
+    own = [sum(word in pair.passage for word in re.findall(r"\w{4,}|\d+", pair.query)) for pair in found]
+    assert len(found) > 50 and sum(count > 0 for count in own) > 0.95 * len(found)
+
+
 def test_values_are_the_same_in_both_languages():
     document = texts.all_documents()[0]
     values = filled(Draw(Random(1), "en"), document)
@@ -61,8 +79,9 @@ def test_values_are_the_same_in_both_languages():
 
 
 def test_only_the_same_source_without_its_own_subject_is_unfair():
-    source, subject = torch.tensor([1, 1, 2, 1]), torch.tensor([5, 6, 5, 0])
-    assert train.unfair(source, subject).nonzero().tolist() == [[3, 0], [3, 1]]
+    source, subject, none = torch.tensor([1, 1, 2, 1]), torch.tensor([5, 6, 5, 0]), torch.zeros(4)
+    assert train.unfair(source, subject, none).nonzero().tolist() == [[3, 0], [3, 1]]
+    assert train.unfair(source, subject, torch.tensor([7, 8, 8, 8])).nonzero().tolist() == [[3, 1]]
 
 
 def test_training_lowers_the_loss_on_new_pairs(trained):
@@ -96,6 +115,29 @@ def test_llama_cpp_embeds_as_torch_does(trained, words):
     with load(str(file)) as engine:
         theirs = engine.embed(TEXTS)
     assert np.sum(ours * theirs, axis=1).min() > 0.999
+
+
+def test_a_file_is_read_back_to_train_it_further(trained, words):
+    trainer, file = trained
+    config, weights, theirs = export.from_gguf(file)
+    assert config == trainer.config and theirs.get_vocab() == words.get_vocab()
+    assert [theirs.encode(text).ids for text in TEXTS] == [words.encode(text).ids for text in TEXTS]
+    own = trainer.model.state_dict()
+    assert set(weights) == set(own)
+    assert all(torch.allclose(weights[name].float(), own[name], atol=2e-3, rtol=1e-2) for name in own)
+
+
+def test_the_shipped_model_is_trained_further(tmp_path, capsys):
+    common = ["--model", "mini-embed", "--start", "mini-embed", "--folder", str(tmp_path)]
+    main(["tokenizer", *common])
+    main(["train", "--tokens", "3000", "--device", "cpu", "--threads", "1", "--muon", "--rate", "0.0001", *common])
+    main(["export", "--out", str(tmp_path / "out.gguf"), *common])
+    told = capsys.readouterr().out
+    assert f"'tokens': {catalog.card('mini-embed').trained['tokens']}" not in told and "H100" in told
+    with load("mini-embed") as before, load(str(tmp_path / "out.gguf")) as after:
+        assert (np.sum(before.embed(TEXTS) * after.embed(TEXTS), 1) > 0.95).all()  # a step or two from where it was
+    with pytest.raises(SystemExit, match="of two kinds"):
+        main(["tokenizer", "--model", "mini-embed", "--start", "mini-s", "--folder", str(tmp_path)])
 
 
 def test_questions_ask_for_their_passage():

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from .train import Loop
 
 FOLDER = Path(".training")
@@ -35,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, help="default: 0.004, with --start 0.001 (mini-l: say 0.0004), with --muon 0.0025")
     parser.add_argument("--samples", type=int, default=0, help="of the tokenizer's text, or of each skill and language to evaluate")
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
-    parser.add_argument("--start", default="", help="a shipped chat model to train further, mostly on reading, with its tokenizer")
+    parser.add_argument("--start", default="", help="a shipped model to train further, a chat model mostly on reading, with its tokenizer")
     parser.add_argument("--muon", action="store_true", help="with --start: not gently but with Muon, for a run of millions of tokens")
     parser.add_argument("--keep", type=float, default=0.0, help="export: the share, 0 to 1, of the weights of --start that is blended in")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
@@ -52,14 +54,13 @@ def vocabulary(arguments: argparse.Namespace) -> Path:
 
 def tokenizer_step(arguments: argparse.Namespace) -> None:
     """Learn the vocabulary from our own text, or take that of a shipped model."""
-    from .. import catalog
-    from . import export, tokenizer
+    from . import tokenizer
 
     file = vocabulary(arguments)
     file.parent.mkdir(parents=True, exist_ok=True)
     samples = arguments.samples or 1500
     if arguments.start:
-        words = export.from_gguf(catalog.path(arguments.start))[2]
+        words = read(arguments)[2]
     elif arguments.model in EMBEDDERS:
         from .embedding import model
         from .embedding.tokenizer import learn
@@ -91,23 +92,40 @@ def train_step(arguments: argparse.Namespace) -> None:
 
 def chat_loop(arguments: argparse.Namespace) -> Loop:
     """The training of a chat model, from nothing or from a shipped one."""
-    from . import optimizer, skills, tokenizer, train
+    from . import skills, tokenizer, train
 
     words = tokenizer.load(vocabulary(arguments))
     config, stages = train.config_of(arguments.model), skills.FURTHER if arguments.start else skills.STAGES
     trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens, stages=stages)
     if arguments.start:
-        from .. import catalog
-        from . import export
-
-        sizes, weights, theirs = export.from_gguf(catalog.path(arguments.start))
-        if sizes != config or theirs.get_vocab() != words.get_vocab():
-            raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
-        trained = catalog.card(arguments.start).trained
-        before = (trained["tokens"], trained["seconds"], trained["machine"])
-        chosen, usual = (optimizer.thorough, optimizer.FURTHER_MUON_RATE) if arguments.muon else (optimizer.gentle, optimizer.FURTHER_RATE)
-        trainer.start_from(weights, *before, using=partial(chosen, rate=arguments.rate or usual))
+        begin(trainer, arguments, words)
     return trainer
+
+
+def begin(loop: Loop, arguments: argparse.Namespace, words: Tokenizer) -> None:
+    """Take the weights of a shipped model, to train it further."""
+    from .. import catalog
+    from . import optimizer
+
+    sizes, weights, theirs = read(arguments)
+    if sizes != loop.config or theirs.get_vocab() != words.get_vocab():
+        raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
+    trained = catalog.card(arguments.start).trained
+    before = (trained["tokens"], trained["seconds"], trained["machine"])
+    chosen, usual = (optimizer.thorough, optimizer.FURTHER_MUON_RATE) if arguments.muon else (optimizer.gentle, optimizer.FURTHER_RATE)
+    loop.start_from(weights, *before, using=partial(chosen, rate=arguments.rate or usual))
+
+
+def read(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any], Tokenizer]:
+    """Sizes, weights and tokenizer of the shipped model to start from."""
+    from .. import catalog
+    from . import export
+    from .embedding import export as embedding
+
+    if (arguments.start in EMBEDDERS) != (arguments.model in EMBEDDERS):
+        raise SystemExit(f"{arguments.start} and {arguments.model} are of two kinds: a chat model and one that embeds.")
+    file = catalog.path(arguments.start)
+    return embedding.from_gguf(file) if arguments.start in EMBEDDERS else export.from_gguf(file)
 
 
 def embedding_loop(arguments: argparse.Namespace) -> Loop:
@@ -120,7 +138,10 @@ def embedding_loop(arguments: argparse.Namespace) -> Loop:
 
     words = tokenizer.load(vocabulary(arguments))
     config = dataclasses.replace(model.CONFIGS[arguments.model], vocabulary=words.get_vocab_size())
-    return Trainer(config, words, **shared(arguments), count=arguments.pairs)
+    trainer = Trainer(config, words, **shared(arguments), count=arguments.pairs)
+    if arguments.start:
+        begin(trainer, arguments, words)
+    return trainer
 
 
 def shared(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -81,27 +81,34 @@ def blended(weights: Mapping[str, torch.Tensor], before: Mapping[str, torch.Tens
 
 def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
     """Read what `to_gguf` wrote, to train it further: sizes, weights by our names, and the tokenizer."""
-    reader = gguf.GGUFReader(str(file))
-    found = {tensor.name: torch.from_numpy(np.array(tensor.data, dtype=np.float32)) for tensor in reader.tensors}
-
-    def number(name: str) -> int:
-        return int(reader.fields[f"llama.{name}"].contents())
-
-    width = number("embedding_length")
-    config = Config(
-        width=width,
-        layers=number("block_count"),
-        inner=number("feed_forward_length"),
-        head=width // number("attention.head_count"),
-        vocabulary=len(found["token_embd.weight"]),
-        context=number("context_length"),
-    )
+    found, sizes, tokens = contents(file)
+    config = Config(**sizes)
     weights = {"embedding.weight": found["token_embd.weight"], "norm.weight": found["output_norm.weight"]}
     for block in range(config.layers):
         for ours, theirs in (MATRICES | NORMS).items():
             weights[f"blocks.{block}.{ours}.weight"] = found[f"blk.{block}.{theirs}.weight"]
-    tokens, merges = (reader.fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "merges"))
-    return config, weights, tokenizer_of(tokens, merges)
+    return config, weights, tokenizer_of(tokens, gguf.GGUFReader(str(file)).fields["tokenizer.ggml.merges"].contents())
+
+
+def contents(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, int], list[str]]:
+    """What a file of any of our models holds: tensors by llama.cpp's names, the sizes of its `Config`, and its tokens."""
+    reader = gguf.GGUFReader(str(file))
+    architecture = reader.fields["general.architecture"].contents()
+    found = {tensor.name: torch.from_numpy(np.array(tensor.data, dtype=np.float32)) for tensor in reader.tensors}
+
+    def number(name: str) -> int:
+        return int(reader.fields[f"{architecture}.{name}"].contents())
+
+    width = number("embedding_length")
+    sizes = {
+        "width": width,
+        "layers": number("block_count"),
+        "inner": number("feed_forward_length"),
+        "head": width // number("attention.head_count"),
+        "vocabulary": len(found["token_embd.weight"]),
+        "context": number("context_length"),
+    }
+    return found, sizes, reader.fields["tokenizer.ggml.tokens"].contents()
 
 
 def _describe(writer: gguf.GGUFWriter, config: Config, name: str) -> None:

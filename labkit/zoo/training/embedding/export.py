@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from ..export import describe, finish, half, single
+from ..export import contents, describe, finish, half, single
 from .model import EPSILON, Config
-from .tokenizer import CLS, PAD, SEP, SPECIAL
+from .tokenizer import CLS, PAD, SEP, SPECIAL, of
 
+WORD = "\u2581"  # before a token that begins a word
 # Our name of a matrix with its bias, or of a norm -> llama.cpp's.
 MATRICES = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "up": "ffn_up", "down": "ffn_down"}
 NORMS = {"attention_norm": "attn_output_norm", "feed_norm": "layer_output_norm"}
@@ -41,6 +42,20 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
     return finish(writer, state)
 
 
+def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
+    """Read what `to_gguf` wrote, to train it further: sizes, weights by our names, and the tokenizer."""
+    found, sizes, tokens = contents(file)
+    config = Config(**sizes)
+    weights = {"embedding.weight": found["token_embd.weight"], "position_embedding.weight": found["position_embd.weight"]}
+    for kind in ("weight", "bias"):
+        weights[f"norm.{kind}"] = found[f"token_embd_norm.{kind}"]
+        for block in range(config.layers):
+            for ours, theirs in (MATRICES | NORMS).items():
+                weights[f"blocks.{block}.{ours}.{kind}"] = found[f"blk.{block}.{theirs}.{kind}"]
+    pieces = [t if t in SPECIAL else t[1:] if t.startswith(WORD) else f"##{t}" for t in tokens]
+    return config, weights, of(pieces)
+
+
 def _describe(writer: gguf.GGUFWriter, config: Config, name: str) -> None:
     describe(writer, config, name, "A tiny bilingual embedding model trained from scratch for the labkit course.")
     writer.add_layer_norm_eps(EPSILON)
@@ -52,7 +67,7 @@ def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     ids = tokenizer.get_vocab()
     tokens = sorted(ids, key=ids.__getitem__)
     # llama.cpp marks where a word begins, WordPiece where it goes on
-    pieces = [t if t in SPECIAL else t[2:] if t.startswith("##") else "\u2581" + t for t in tokens]
+    pieces = [t if t in SPECIAL else t[2:] if t.startswith("##") else WORD + t for t in tokens]
     writer.add_tokenizer_model("bert")
     writer.add_tokenizer_pre("default")
     writer.add_token_list(pieces)

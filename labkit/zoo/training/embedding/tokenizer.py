@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -29,10 +29,19 @@ def corpus(samples: int, seed: int) -> Iterator[str]:
 
 def learn(samples: int = 1500, seed: int = 1, vocabulary: int = VOCABULARY) -> Tokenizer:
     """Learn a tokenizer from so many times sixteen pairs."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = of([])
     trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(corpus(samples, seed), trainer)
+    return tokenizer
+
+
+def of(tokens: Sequence[str]) -> Tokenizer:
+    """The tokenizer of a vocabulary, its tokens in order; none yet for one that is to be learned."""
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]") if tokens else models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)])
+    if tokens:
+        tokenizer.add_special_tokens(list(SPECIAL))
     return tokenizer

@@ -74,7 +74,7 @@ class Trainer(Loop):
             queries, passages = self.read(batch["queries"]), self.read(batch["passages"])
         scores = queries.float() @ passages.float().T / TEMPERATURE
         own = torch.arange(len(scores), device=self.device)
-        scores = scores.masked_fill(unfair(batch["source"], batch["subject"]), -torch.inf)
+        scores = scores.masked_fill(unfair(batch["source"], batch["subject"], batch["part"]), -torch.inf)
         loss = (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
         self.learn(loss)
         self.tokens += int((batch["queries"] != PAD).sum() + (batch["passages"] != PAD).sum())
@@ -93,12 +93,14 @@ class Trainer(Loop):
         return vectors[order.argsort()]
 
 
-def unfair(source: Tensor, subject: Tensor) -> Tensor:
-    """Which passages (columns) are no counterexample for a query (row): of its source, with nothing in the query that tells them apart.
+def unfair(source: Tensor, subject: Tensor, part: Tensor) -> Tensor:
+    """Which passages (columns) are no counterexample for a query (row): of its source, with nothing that tells them apart.
 
-    `source` and `subject` are (number of pairs) numbers; a subject of 0 is none.
+    All three are (number of pairs) numbers; a subject or a part of 0 is none. A name that the query does not say tells nothing apart;
+    parts do where both are known.
     """
     alike = (source[:, None] == source) & ((subject[:, None] == 0) | (subject[:, None] == subject))
+    alike &= (part[:, None] == 0) | (part == 0) | (part[:, None] == part)
     return alike.fill_diagonal_(False)
 
 
@@ -125,7 +127,7 @@ class PairMaker:
         return lambda progress: iter([next(found)])
 
     def batches(self, random: Random) -> Iterator[Arrays]:
-        """Batches without end: 'queries' and 'passages' (count, longest text) padded, 'source' and 'subject' (count) as numbers."""
+        """Batches without end: 'queries' and 'passages' (count, longest text) padded; 'source', 'subject', 'part' (count) as numbers."""
         tokenizer = Tokenizer.from_str(self.words)
         while True:
             made = [pairs(Draw(random, random.choice(("en", "es"))), min(PAIRS, self.count)) for _ in range(max(1, self.count // PAIRS))]
@@ -135,6 +137,7 @@ class PairMaker:
                 "passages": self.ids(tokenizer, [pair.passage for pair in found]),
                 "source": np.array([_number(pair.source) for pair in found]),
                 "subject": np.array([_number(pair.subject) for pair in found]),
+                "part": np.array([_number(pair.part) for pair in found]),
             }
 
     def ids(self, tokenizer: Tokenizer, found: Sequence[str]) -> NDArray[np.int16]:

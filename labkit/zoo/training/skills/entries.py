@@ -29,6 +29,8 @@ class Ask:
         The sort of value: two passages with values of one kind make a question without a name ambiguous.
     names_subject : bool
         Whether the question says what it is about.
+    told : str
+        The answer as a document was written, its slots not filled; empty for other texts.
     """
 
     question: str
@@ -36,6 +38,7 @@ class Ask:
     value: str
     kind: str
     names_subject: bool
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def from_document(draw: Draw, document: Document, longest: int = 6) -> Entry:
             question.value.format(**values),
             " ".join(sorted(_kind(document.slots[name]) for name in used)),
             document.subject in names(wording),
+            says,
         )
         if says and names(wording) <= shown:
             asks.append(ask)

@@ -331,18 +331,34 @@ def _echo(draw: Draw, block: list[str], stranger: str = "") -> list[Sample]:
     if not sentences or (stranger and not of_stranger):
         return []
     sentence, number = r.choice(of_stranger or sentences)
+    chosen = _some_words(draw, sentence)
+    held = sorted((len(set(chosen) & set(WORDS.findall(other))), other) for other, _ in sentences)
+    if not chosen or (held[-1][0] * 2 >= len(chosen) if stranger else held[-1][1] != sentence or _close(held)):
+        return []
+    return [_sample(draw, block, Ask(_asked(draw, chosen), sentence, sentence, "", True), number)]
+
+
+def echo(draw: Draw, sentence: str) -> str:
+    """A question made of some words of a sentence, and often of some others; empty where none was chosen."""
+    chosen = _some_words(draw, sentence)
+    return _asked(draw, chosen) if chosen else ""
+
+
+def _some_words(draw: Draw, sentence: str) -> list[str]:
+    r = draw.random
     share = r.choice((0.3, 0.5, 0.8))
     chosen = [word for word in _content(sentence) if r.random() < share][:8]
     if r.random() < 0.5:
         noise = [word for word in _content(r.choice(plain_sentences(draw.lang))) if r.random() < 0.5]
         chosen += noise[: len(chosen)]
-    held = sorted((len(set(chosen) & set(WORDS.findall(other))), other) for other, _ in sentences)
-    if not chosen or (held[-1][0] * 2 >= len(chosen) if stranger else held[-1][1] != sentence or _close(held)):
-        return []
+    return chosen
+
+
+def _asked(draw: Draw, chosen: list[str]) -> str:
+    r = draw.random
     if r.random() < 0.4:
         r.shuffle(chosen)
-    question = r.choice(ECHO_WORDINGS[draw.lang]).format(words=" ".join(chosen))
-    return [_sample(draw, block, Ask(question, sentence, sentence, "", True), number)]
+    return r.choice(ECHO_WORDINGS[draw.lang]).format(words=" ".join(chosen))
 
 
 def _content(sentence: str) -> list[str]:
