@@ -18,7 +18,7 @@ from .check import Check, check, citations, says_nothing
 from .chunks import Passage, estimate
 from .retrieve import Hit, Hits
 from .trace import Step, Trace
-from .wording import left_out, say
+from .wording import count, left_out, say
 
 if TYPE_CHECKING:
     from ..backends.base import Model
@@ -174,7 +174,8 @@ def prepare(question: str, hits: Hits | Sequence[Hit], model: Model | None = Non
         return Prepared(asked, lang, (), (), (), tuple(steps))
     start = time.perf_counter()
     texts, changes = clean([hit.passage for hit in hits], keeps, lang)
-    says = say("changed" if changes else "clean", lang, n=len(texts), changed=len({number for number, _ in changes}))
+    changed = len({number for number, _ in changes})
+    says = say("changed" if changes else "clean", lang, passages=count(len(texts), "passages", lang), changed=changed)
     steps.append(Step("clean", says, {"passages": tuple(texts), "changes": tuple(changes)}, time.perf_counter() - start))
     return _fitted(Prepared(asked, lang, tuple(hits), tuple(texts), (), tuple(steps)), model, room, len(hits))
 
@@ -182,7 +183,7 @@ def prepare(question: str, hits: Hits | Sequence[Hit], model: Model | None = Non
 def _searched(hits: Hits, lang: str) -> Step:
     data = {name: getattr(hits, name) for name in ("how", "threshold", "below", "repeats", "unit")} | {"hits": hits}
     more = left_out(hits, lang)
-    says = say("hits" if hits else "nothing", lang, n=len(hits), unit=say(hits.unit, lang), how=hits.how, more=more)
+    says = say("hits" if hits else "nothing", lang, found=count(len(hits), hits.unit, lang), how=hits.how, more=more)
     return Step("search", says, data)
 
 
@@ -221,7 +222,7 @@ def _fitted(prepared: Prepared, model: Model | None, room: int, most: int) -> Pr
     )
     data = {"window": window, "prompt_tokens": tokens, "room": room, "counted": counted, "kept": kept, "left_out": left}
     fit = Step("fit", says, data, time.perf_counter() - start)
-    prompt = Step("prompt", say("prompt", lang, kept=kept), {"messages": tuple(messages), "lang": lang})
+    prompt = Step("prompt", say("prompt", lang, passages=count(kept, "passages", lang)), {"messages": tuple(messages), "lang": lang})
     steps = [step for step in prepared.steps if step.name not in ("fit", "prompt")]
     return replace(prepared, messages=tuple(messages), steps=(*steps, fit, prompt))
 

@@ -9,17 +9,19 @@ if TYPE_CHECKING:
 
 _SAID = {
     # The steps of a trace
-    "hits": {"en": "{n} {unit} ({how}{more})", "es": "{n} {unit} ({how}{more})"},
-    "passages": {"en": "passages", "es": "pasajes"},
-    "sentences": {"en": "sentences", "es": "frases"},
+    "hits": {"en": "{found} ({how}{more})", "es": "{found} ({how}{more})"},
+    "one passages": {"en": "1 passage", "es": "1 pasaje"},
+    "one sentences": {"en": "1 sentence", "es": "1 frase"},
+    "passages": {"en": "{n} passages", "es": "{n} pasajes"},
+    "sentences": {"en": "{n} sentences", "es": "{n} frases"},
     "below": {"en": ", {n} below the threshold {threshold:g}", "es": ", {n} por debajo del umbral {threshold:g}"},
-    "repeats": {"en": ", {n} repeats left out", "es": ", {n} repeticiones descartadas"},
+    "repeats": {"en": ", repeats left out: {n}", "es": ", repeticiones descartadas: {n}"},
     "nothing": {
         "en": "nothing relevant ({how}{more}): no model is asked",
         "es": "nada relevante ({how}{more}): no se pregunta a ningún modelo",
     },
-    "clean": {"en": "{n} passages, nothing to change", "es": "{n} pasajes, nada que cambiar"},
-    "changed": {"en": "{n} passages, {changed} changed", "es": "{n} pasajes, {changed} cambiados"},
+    "clean": {"en": "{passages}, nothing to change", "es": "{passages}, nada que cambiar"},
+    "changed": {"en": "{passages}, changed: {changed}", "es": "{passages}, cambiados: {changed}"},
     "fit": {
         "en": "{kept} of {n} passages, {tokens} tokens {counted}{window}, {room} kept for the answer{left}",
         "es": "{kept} de {n} pasajes, {tokens} tokens {counted}{window}, {room} reservados para la respuesta{left}",
@@ -29,7 +31,7 @@ _SAID = {
     "by the engine": {"en": "counted by the engine", "es": "contados por el motor"},
     "window": {"en": " of {window}", "es": " de {window}"},
     "left": {"en": "; left out: {ranks}", "es": "; quedan fuera: {ranks}"},
-    "prompt": {"en": "instruction, {kept} passages, question", "es": "instrucción, {kept} pasajes, pregunta"},
+    "prompt": {"en": "instruction, {passages}, question", "es": "instrucción, {passages}, pregunta"},
     "reply": {"en": "{tokens} tokens from {model}{ended}", "es": "{tokens} tokens de {model}{ended}"},
     "ended": {"en": ", ended by {reason}", "es": ", terminada por {reason}"},
     "abstained": {"en": "it says that the passages do not say", "es": "dice que los pasajes no lo dicen"},
@@ -38,7 +40,7 @@ _SAID = {
         "es": "lo que citan respalda {good} de {n} frases",
     },
     # What was changed in a passage
-    "hidden": {"en": "{n} hidden characters taken out: {names}", "es": "{n} caracteres ocultos quitados: {names}"},
+    "hidden": {"en": "hidden characters taken out ({n}): {names}", "es": "caracteres ocultos quitados ({n}): {names}"},
     "numbers": {
         "en": "numbers that look like those of passages, now in round brackets: {names}",
         "es": "números que parecen los de un pasaje, ahora entre paréntesis: {names}",
@@ -89,6 +91,15 @@ def say(key: str, lang: str, **values: object) -> str:
     '; quedan fuera: 4, 5'
     """
     return _SAID[key][lang].format(**values)
+
+
+def count(n: int, unit: str, lang: str) -> str:
+    """So many passages or sentences.
+
+    >>> count(1, "sentences", "es"), count(3, "passages", "en")
+    ('1 frase', '3 passages')
+    """
+    return say(f"one {unit}" if n == 1 else unit, lang, n=n)
 
 
 def left_out(hits: Hits, lang: str) -> str:
