@@ -108,7 +108,7 @@ def test_command_line_asks_for_sentences(tmp_path, capsys):
     kept = ["--kb", str(tmp_path / "k.kb")]
     main(["kb", "add", str(tmp_path / "rules.txt"), *kept])
     main(["kb", "ask", "When does the library open?", "--sentences", "1", "--trace", *kept])
-    assert "1 sentences (hybrid)" in capsys.readouterr().out
+    assert "1 sentence (hybrid)" in capsys.readouterr().out
 
 
 def rows(there: list[float], not_there: list[float]) -> pd.DataFrame:
