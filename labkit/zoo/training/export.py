@@ -81,18 +81,18 @@ def blended(weights: Mapping[str, torch.Tensor], before: Mapping[str, torch.Tens
 
 def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
     """Read what `to_gguf` wrote, to train it further: sizes, weights by our names, and the tokenizer."""
-    found, sizes, tokens = contents(file)
+    reader = gguf.GGUFReader(str(file))
+    found, sizes, tokens = contents(reader)
     config = Config(**sizes)
     weights = {"embedding.weight": found["token_embd.weight"], "norm.weight": found["output_norm.weight"]}
     for block in range(config.layers):
         for ours, theirs in (MATRICES | NORMS).items():
             weights[f"blocks.{block}.{ours}.weight"] = found[f"blk.{block}.{theirs}.weight"]
-    return config, weights, tokenizer_of(tokens, gguf.GGUFReader(str(file)).fields["tokenizer.ggml.merges"].contents())
+    return config, weights, tokenizer_of(tokens, reader.fields["tokenizer.ggml.merges"].contents())
 
 
-def contents(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, int], list[str]]:
+def contents(reader: gguf.GGUFReader) -> tuple[dict[str, torch.Tensor], dict[str, int], list[str]]:
     """What a file of any of our models holds: tensors by llama.cpp's names, the sizes of its `Config`, and its tokens."""
-    reader = gguf.GGUFReader(str(file))
     architecture = reader.fields["general.architecture"].contents()
     found = {tensor.name: torch.from_numpy(np.array(tensor.data, dtype=np.float32)) for tensor in reader.tensors}
 

@@ -44,7 +44,7 @@ def to_gguf(checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str) -> dic
 
 def from_gguf(file: Path) -> tuple[Config, dict[str, torch.Tensor], Tokenizer]:
     """Read what `to_gguf` wrote, to train it further: sizes, weights by our names, and the tokenizer."""
-    found, sizes, tokens = contents(file)
+    found, sizes, tokens = contents(gguf.GGUFReader(str(file)))
     config = Config(**sizes)
     weights = {"embedding.weight": found["token_embd.weight"], "position_embedding.weight": found["position_embd.weight"]}
     for kind in ("weight", "bias"):

@@ -110,11 +110,7 @@ def _window(r: Random, sentences: list[str], question: Question) -> list[str]:
 
 def from_sentences(draw: Draw) -> list[Pair]:
     """Questions over one document and the sentence that answers each: what lies beside the answer is about the same, and not it."""
-    r = draw.random
-    known = entries.documents_for(draw)
-    if not known:
-        return []
-    entry = entries.from_document(draw, r.choice(known), 8)
+    r, entry = draw.random, _entry(draw)
     answers = list(dict.fromkeys(ask.answer for ask in entry.asks))
     r.shuffle(answers)
     found = []
@@ -126,13 +122,14 @@ def from_sentences(draw: Draw) -> list[Pair]:
     return found
 
 
+def _entry(draw: Draw) -> entries.Entry:
+    """A document as the chat models read it: filled, and varied."""
+    return entries.from_document(draw, draw.random.choice(entries.documents_for(draw)), 8)
+
+
 def from_echoes(draw: Draw) -> list[Pair]:
     """Some words of one sentence, as a question in other words has them, and that sentence among those around it."""
-    r = draw.random
-    known = entries.documents_for(draw)
-    if not known:
-        return []
-    entry = entries.from_document(draw, r.choice(known), 8)
+    r, entry = draw.random, _entry(draw)
     sentences = [part for part in passages.PARTS.split(entry.text) if part and part[0] != "#"]
     place = r.randrange(len(sentences)) if sentences else 0
     query = passages.echo(draw, sentences[place]) if sentences else ""
