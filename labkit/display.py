@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .wording import chosen, say
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -78,37 +80,32 @@ def reply_html(reply: Reply) -> str:
     if reply.usage.completion_tokens is not None:
         parts.append(f"{reply.usage.prompt_tokens} + {reply.usage.completion_tokens} tokens")
     if reply.timing.time_to_first_token is not None:
-        parts.append(f"first token after {reply.timing.time_to_first_token:.2g} s")
+        parts.append(say("first token after {seconds:.2g} s", seconds=reply.timing.time_to_first_token))
     if reply.timing.tokens_per_second is not None:
         parts.append(f"{reply.timing.tokens_per_second:.0f} tokens/s")
     parts.append(reply.finish_reason)
     request = reply.sent.request
     if request.get("cache") == "hit":
-        parts.append("from the cache")
+        parts.append(say("from the cache"))
     if request.get("failed"):
-        parts.append(f"instead of {', '.join(request['failed'])}")
-    thinking = f"<details><summary>thinking</summary><div style='{_BOX}'>{escape(reply.thinking)}</div></details>" if reply.thinking else ""
+        parts.append(say("instead of {models}", models=", ".join(request["failed"])))
+    thought = f"<details><summary>{say('thinking')}</summary><div style='{_BOX}'>{escape(reply.thinking)}</div></details>"
+    thinking = thought if reply.thinking else ""
     calls = "".join(f"<div><code>{escape(json.dumps(dict(call), ensure_ascii=False))}</code></div>" for call in reply.tool_calls)
     answer = f"<div style='{_BOX}'>{escape(reply.text)}</div>{calls}<div style='{_SMALL}'>{escape(' · '.join(parts))}</div>"
     return f"<div class='{PLAIN}'>{thinking}{answer}</div>"
 
 
-_SENT = {
-    "en": ("sent", "value", "not obeyed", "why", "the prompt as the model got it"),
-    "es": ("enviado", "valor", "sin efecto", "por qué", "la pregunta como le llegó al modelo"),
-}
-
-
-def sent_html(sent: Sent, lang: str = "en") -> str:
-    """What went to the engine: the request as a table, what it ignores, the rendered prompt."""
-    said, value, ignored, why, rendered = _SENT[lang]
+def sent_html(sent: Sent, lang: str | None = None) -> str:
+    """What went to the engine: the request as a table, what it ignores, the rendered prompt; by default in the reader's language."""
+    lang = chosen(lang)
     rows = [(key, _plain(one)) for key, one in sent.request.items()]
-    out = table_html((said, value), rows, sent.engine)
+    out = table_html((say("sent", lang), say("value", lang)), rows, sent.engine)
     if sent.ignored:
-        out += table_html((ignored, why), sent.ignored.items())
+        out += table_html((say("not obeyed", lang), say("why", lang)), sent.ignored.items())
     if sent.prompt is not None:
         shown = f"<div class='{PLAIN}' style='{_BOX}'>{escape(sent.prompt)}</div>"
-        out += f"<details><summary>{rendered}</summary>{shown}</details>"
+        out += f"<details><summary>{say('the prompt as the model got it', lang)}</summary>{shown}</details>"
     return out
 
 
@@ -116,7 +113,7 @@ def timing_html(timing: Timing) -> str:
     """Durations as a table, with their units."""
     known = {name: value for name, value in vars(timing).items() if value is not None}
     rows = [(name, f"{value:.4g}", "tokens/s" if name == "tokens_per_second" else "s") for name, value in known.items()]
-    return table_html(("", "value", "unit"), rows)
+    return table_html(("", say("value"), say("unit")), rows)
 
 
 def _plain(value: Any) -> str:

@@ -27,6 +27,7 @@ from .backends.base import Model, Prompt
 from .chat import Message, Options, as_messages
 from .display import Figure
 from .errors import CapabilityError, OptionError, UnexpectedResponseError
+from .wording import chosen, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +138,7 @@ def _penalties(values: NDArray[np.float64], previous: Sequence[int], given: Opti
     return out
 
 
-def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str = "en") -> Figure:
+def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str | None = None) -> Figure:
     """What several settings make of the same place in a text, as bars.
 
     Parameters
@@ -146,7 +147,8 @@ def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str = "en") ->
         Label -> what `next_tokens` gave with that setting; six at most.
     rows : int
         The likeliest tokens of the first frame.
-    lang : {'en', 'es'}
+    lang : {'en', 'es'}, optional
+        By default the reader's.
 
     Returns
     -------
@@ -155,11 +157,9 @@ def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str = "en") ->
     """
     from matplotlib import pyplot
 
-    words = {"en": "probability to be drawn (%)", "es": "probabilidad de salir (%)"}
-    if lang not in words or not 1 <= len(frames) <= len(COLOURS) or rows < 1:
-        raise OptionError(
-            f"{len(frames)} frames, rows={rows}, lang={lang!r}: that cannot be drawn.", fix="One to six frames, 'en' or 'es'."
-        )
+    lang = chosen(lang)
+    if not 1 <= len(frames) <= len(COLOURS) or rows < 1:
+        raise OptionError(f"{len(frames)} frames, rows={rows}: that cannot be drawn.", fix="Give one to six frames, and one row or more.")
     first = next(iter(frames.values()))
     tokens = first["token"].head(rows).tolist()
     figure, axes = pyplot.subplots(figsize=(7, 0.9 + 0.16 * len(tokens) * (len(frames) + 0.8)))
@@ -169,7 +169,11 @@ def plot(frames: Mapping[str, pd.DataFrame], rows: int = 8, lang: str = "en") ->
         values = [100 * after.get(token, 0.0) for token in tokens]
         axes.barh([place + height * number for place in range(len(tokens))], values, height, color=colour, label=label)
     shown = [repr(token).replace("$", r"\$") for token in tokens]  # a dollar would begin a formula
-    axes.set(xlabel=words[lang], yticks=[place + 0.4 - height / 2 for place in range(len(tokens))], yticklabels=shown)
+    axes.set_xlabel(say("probability to be drawn (%)", lang))
+    axes.set(
+        yticks=[place + 0.4 - height / 2 for place in range(len(tokens))],
+        yticklabels=shown,
+    )
     axes.invert_yaxis()
     axes.legend(fontsize="small")
     figure.tight_layout()

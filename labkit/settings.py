@@ -53,6 +53,11 @@ def read() -> Settings:
     )
 
 
+def language() -> str:
+    """The language in which displays speak where no notebook says one: `LABKIT_LANG`, 'en' or 'es'; empty for none."""
+    return os.environ.get("LABKIT_LANG", "").strip().lower()[:2]
+
+
 def watched() -> bool:
     """Whether somebody looks at this process now: a terminal, or a notebook that is open in an editor.
 

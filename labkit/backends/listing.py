@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import display, settings
 from ..errors import LabError
+from ..wording import say
 from ..zoo import catalog
 from .base import ModelInfo
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = ("http://127.0.0.1:1234/v1", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8000/v1")  # LM Studio, llama-server, vLLM
 PATIENCE = 3.0  # seconds for a server to say what it has
-COLUMNS = ("name", "engine", "kind", "size", "parameters", "quantization", "context window", "memory", "fits", "note")
+COLUMNS = ("name", "engine", "kind", "size", "parameters", "quantization", "context window", "memory", "fits", "note")  # in English
 
 
 class Models(list[ModelInfo]):
@@ -26,15 +27,15 @@ class Models(list[ModelInfo]):
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         for m in self:
-            fits = {True: "yes", False: "no", None: ""}[m.fits]
+            fits = "" if m.fits is None else say("yes" if m.fits else "no")
             size, memory, count = display.bytes_text(m.size), display.bytes_text(m.memory), display.count_text(m.parameters)
             yield (m.name, m.engine, m.kind, size, count, m.quantization, f"{m.context_window or ''}", memory, fits, m.note)
 
     def _repr_html_(self) -> str:
-        return display.table_html(COLUMNS, self._rows())
+        return display.table_html([say(column) for column in COLUMNS], self._rows())
 
     def __repr__(self) -> str:
-        rows = [COLUMNS, *self._rows()]
+        rows = [tuple(say(column) for column in COLUMNS), *self._rows()]
         used = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows[1:])]
         widths = [max(len(row[i]) for row in rows) for i in used]
         return "\n".join("  ".join(row[i].ljust(width) for i, width in zip(used, widths, strict=True)).rstrip() for row in rows)

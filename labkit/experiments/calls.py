@@ -17,6 +17,7 @@ from ..backends.base import Model
 from ..backends.many import Job, Result, spread
 from ..chat import Message, Options
 from ..errors import LabError, OptionError
+from ..wording import say
 from .progress import Meter
 from .runlog import RunLog, identity, key_of
 
@@ -82,7 +83,8 @@ class Run:
         self.meter.skip(len(out))
         todo = [call for call in calls if call.index not in out]
         if out and todo:
-            self.notes.append(f"{len(out)} of {len(calls)} calls of {model.name} were answered in an earlier run: see 'from_log'.")
+            said = "{done} of {n} calls of {model} were answered in an earlier run: see 'from_log'."
+            self.notes.append(say(said, done=len(out), n=len(calls), model=model.name))
         for index, result in self._made(model, todo):
             out[index] = Outcome(result)
             self._write(keys[index], result, model, next(call for call in todo if call.index == index))
@@ -122,7 +124,7 @@ class Run:
         try:
             self.log.add(key, result, {"model": model.name, "prompt": prompt, "options": asdict(call.options)})
         except OSError as error:  # a full disk costs the log, not the run
-            self.notes.append(f"The run log ends early: {error.strerror} ({self.log.path}).")
+            self.notes.append(say("The run log ends early: {reason} ({path}).", reason=error.strerror, path=self.log.path))
             self.log = None
 
     def end(self) -> None:
@@ -131,7 +133,7 @@ class Run:
             try:
                 self.log.end()
             except OSError as error:
-                self.notes.append(f"The end of the run log is missing: {error.strerror} ({self.log.path}).")
+                self.notes.append(say("The end of the run log is missing: {reason} ({path}).", reason=error.strerror, path=self.log.path))
 
 
 def _alone(model: Model, job: Job) -> Result:

@@ -16,6 +16,7 @@ from ..chat import Options, Reply
 from ..display import PLAIN, Figure, bytes_text, escape, table_html
 from ..errors import LabError, OptionError
 from ..measure import Difference, Interval, bootstrap, paired_difference, share
+from ..wording import say
 from . import plots
 from .fair import fairness
 from .rows import NUMBERS, UNITS
@@ -224,15 +225,16 @@ class Comparison:
 
     def _lines(self) -> list[str]:
         wrong = self.frame["error"].ne("").sum()
-        lines = [*self._verdicts(), *(f"Flagged: {flag}." for flag in self.flags())]
-        lines += [f"{wrong} of {len(self.frame)} calls failed: see the column 'error'."] if wrong else []
+        lines = [*self._verdicts(), *(say("Flagged: {flag}.", flag=flag) for flag in self.flags())]
+        lines += [say("{failed} of {n} calls failed: see the column 'error'.", failed=wrong, n=len(self.frame))] if wrong else []
         unscored = self.frame["score_error"].ne("").sum()
-        lines += [f"{unscored} answers could not be scored: see the column 'score_error'."] if unscored else []
+        lines += [say("{n} answers could not be scored: see the column 'score_error'.", n=unscored)] if unscored else []
         return [*lines, *self.notes]
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         table = self.summary()
-        columns = ["model", "n", *self.scorers, "tokens/s", "first token (s)", "tokens", "memory", "size"]
+        first, memory, size = say("first token (s)"), say("memory"), say("size")
+        columns = [say("model"), "n", *self.scorers, "tokens/s", first, "tokens", memory, size]
         rows = []
         for label, one in table.iterrows():
             scores = [_with_interval(one[name], one[f"{name}_low"], one[f"{name}_high"]) for name in self.scorers]
@@ -259,19 +261,20 @@ def _few(pairs: pd.DataFrame) -> list[str]:
     if len(pairs) <= 3:
         return list(pairs["verdict"])
     clear = list(pairs[pairs["clear"]]["verdict"])
-    return [*clear, f"no clear difference in {len(pairs) - len(clear)} of {len(pairs)} pairs"]
+    return [*clear, say("no clear difference in {unclear} of {n} pairs", unclear=len(pairs) - len(clear), n=len(pairs))]
 
 
 def _verdict(one: str, other: str, found: Difference) -> str:
     if not found.clear:
-        return f"no clear difference between {one} and {other}"
-    return f"{one if found.estimate > 0 else other} is higher than {other if found.estimate > 0 else one}"
+        return say("no clear difference between {one} and {other}", one=one, other=other)
+    higher, lower = (one, other) if found.estimate > 0 else (other, one)
+    return say("{higher} is higher than {lower}", higher=higher, lower=lower)
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
     if value != value:
         return ""
-    return f"{value:.2f}" if low != low else f"{value:.2f} ({low:.2f} to {high:.2f})"
+    return f"{value:.2f}" if low != low else say("{value:.2f} ({low:.2f} to {high:.2f})", value=value, low=low, high=high)
 
 
 def _number(value: Any) -> str:

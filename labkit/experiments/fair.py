@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..chat import FOREIGN_NAMES, Options, Reply, Sent
+from ..wording import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,6 @@ COMPARED = (
 AROUND = ("context_window", "quantization")
 _THEIRS = {ours: [name for name, meant in FOREIGN_NAMES.items() if meant == ours] for ours in (*COMPARED, "seed")}
 _THEIRS |= {"context_window": ["num_ctx"], "schema": ["format", "response_format"]}
-SAME, DIFFERS = "as asked", "differs"
 
 
 def fairness(asked: Mapping[str, Options], replies: Mapping[str, Reply], around: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -56,12 +56,12 @@ def fairness(asked: Mapping[str, Options], replies: Mapping[str, Reply], around:
             cells[label] = found
             flags += [f"{label}: {why}"] if why else []
         if len({_text(getattr(asked[label], name)) for label in labels}) > 1:
-            flags.append("asked for differently")
+            flags.append(say("asked for differently"))
         if any(cells.values()) or flags:
             rows[name] = {**cells, "flag": "; ".join(flags)}
     for name in AROUND:
         cells = {label: _text(around.get(label, {}).get(name)) for label in labels}
-        rows[name] = {**cells, "flag": DIFFERS if len(set(cells.values())) > 1 else ""}
+        rows[name] = {**cells, "flag": say("differs") if len(set(cells.values())) > 1 else ""}
     out = pd.DataFrame.from_dict(rows, orient="index", columns=[*labels, "flag"])
     out.index.name = "setting"
     return out
@@ -78,14 +78,14 @@ def sent_as(name: str, wanted: Any, sent: Sent) -> tuple[str, str]:
     ('0.8', 'changed from 0.9')
     """
     if name in sent.ignored:
-        return "", f"ignored ({sent.ignored[name]})"
+        return "", say("ignored ({why})", why=sent.ignored[name])
     flat = dict(sent.request) | dict(sent.request.get("options") or {})
     for key in (name, *_THEIRS.get(name, ())):
         if key in flat:
             found = flat[key]
-            return _text(found), "" if _same(name, wanted, found) else f"changed from {_text(wanted)}"
+            return _text(found), "" if _same(name, wanted, found) else say("changed from {wanted}", wanted=_text(wanted))
     # Left out of the request: nothing was to be said, or the engine has no such thing.
-    return "", "" if wanted is None or wanted is False or wanted == () else "not sent"
+    return "", "" if wanted is None or wanted is False or wanted == () else say("not sent")
 
 
 def _same(name: str, wanted: Any, found: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..display import Figure, bytes_text
 from ..measure import Interval
+from ..wording import say
 
 # Okabe and Ito (2008): eight colours that people with any colour vision tell apart; on light and dark pages.
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#0072b2", "#999999")
@@ -59,8 +60,8 @@ def bars(points: Sequence[Point], figure: str, unit: str = "") -> Figure:
     axes.invert_yaxis()
     axes.set_xlabel(named(figure, unit))
     if any(p.interval for p in known):
-        axes.set_title("line: 95 % interval", fontsize=9)
-    return Figure(drawn, f"{figure}. " + "; ".join(f"{p.label}: {p.text(unit) if p.known else 'unknown'}" for p in points))
+        axes.set_title(say("line: 95 % interval"), fontsize=9)
+    return Figure(drawn, f"{figure}. " + "; ".join(f"{p.label}: {p.text(unit) if p.known else say('unknown')}" for p in points))
 
 
 def scatter(x: Sequence[Point], y: Sequence[Point], x_name: str, y_name: str, x_unit: str = "", y_unit: str = "") -> Figure:
@@ -78,7 +79,7 @@ def scatter(x: Sequence[Point], y: Sequence[Point], x_name: str, y_name: str, x_
     if pairs:
         axes.legend(fontsize=9)
     said = "; ".join(f"{one.label}: {x_name} {one.text(x_unit)}, {y_name} {other.text(y_unit)}" for one, other in pairs)
-    return Figure(drawn, f"{y_name} against {x_name}. {said}")
+    return Figure(drawn, f"{say('{y} against {x}.', y=y_name, x=x_name)} {said}")
 
 
 def line(points: Sequence[Point], setting: str, figure: str, unit: str = "") -> Figure:
@@ -96,8 +97,9 @@ def line(points: Sequence[Point], setting: str, figure: str, unit: str = "") -> 
     axes.set_xlabel(setting)
     axes.set_ylabel(named(figure, unit))
     if any(p.interval for p in known):
-        axes.set_title("vertical lines: 95 % intervals", fontsize=9)
-    return Figure(drawn, f"{figure} by {setting}. " + "; ".join(f"{p.label}: {p.text(unit)}" for p in known))
+        axes.set_title(say("vertical lines: 95 % intervals"), fontsize=9)
+    head = say("{figure} by {setting}.", figure=figure, setting=setting)
+    return Figure(drawn, f"{head} " + "; ".join(f"{p.label}: {p.text(unit)}" for p in known))
 
 
 def heat(table: Any, figure: str, unit: str = "", note: str = "") -> Figure:

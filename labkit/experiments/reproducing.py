@@ -13,6 +13,7 @@ from ..backends.registry import load
 from ..chat import Message, Options, Reply, as_messages
 from ..display import PLAIN, escape, table_html
 from ..errors import LabError
+from ..wording import say
 from .metrics import words
 from .rows import check_counts, seeded
 
@@ -81,22 +82,24 @@ class Reproduction:
             where = ""
             if len(unlike):
                 one = unlike.iloc[0]
-                where = one["error"] or f"after {one['fork']} {one['unit']}s: {one['first']!r} or {one['this']!r}"
-            rows.append((str(way), f"{same} of {len(part)}", where))
-        return ("the same request", "identical", "first fork"), rows
+                said = "after {n} tokens: {one} or {other}" if one["unit"] == "token" else "after {n} words: {one} or {other}"
+                where = one["error"] or say(said, n=one["fork"], one=repr(one["first"]), other=repr(one["this"]))
+            rows.append((say(str(way)), say("{same} of {n}", same=same, n=len(part)), where))
+        return (say("the same request"), say("identical"), say("first fork")), rows
 
     def __str__(self) -> str:
         _, rows = self._table()
-        return "\n".join([f"{self.model}, seed {self.seed}", *(f"{way}: {same} identical {where}".rstrip() for way, same, where in rows)])
+        lines = (say("{way}: {same} identical {where}", way=way, same=same, where=where).rstrip() for way, same, where in rows)
+        return "\n".join([self._title(), *lines])
+
+    def _title(self) -> str:
+        return say("{model}, seed {seed}", model=self.model, seed=self.seed)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         columns, rows = self._table()
-        return (
-            table_html(columns, rows, f"{self.model}, seed {self.seed}")
-            + f"<div class='{PLAIN}' style='white-space:pre-wrap'>{escape(self.text)}</div>"
-        )
+        return table_html(columns, rows, self._title()) + f"<div class='{PLAIN}' style='white-space:pre-wrap'>{escape(self.text)}</div>"
 
 
 def reproduce(

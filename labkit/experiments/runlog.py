@@ -23,6 +23,7 @@ from typing import Any
 from ..backends.base import Model
 from ..chat import Message, Options, Reply, Sent, Timing, Usage
 from ..errors import LabError, OptionError
+from ..wording import say
 from ..zoo.catalog import sha256
 
 FORMAT = 1
@@ -125,7 +126,7 @@ class RunLog:
             data = stream.read()
         end = data.rfind(b"\n") + 1
         if data[end:]:
-            self.notes.append(f"The last line of {self.path.name} was half-written; its call is made again.")
+            self.notes.append(say("The last line of {file} was half-written; its call is made again.", file=self.path.name))
             os.ftruncate(self._file, end)
         bad = 0
         for line in data[:end].splitlines():
@@ -134,7 +135,7 @@ class RunLog:
             except (ValueError, TypeError, KeyError, AttributeError):
                 bad += 1
         if bad:
-            self.notes.append(f"{bad} line(s) of {self.path.name} cannot be read; their calls are made again.")
+            self.notes.append(say("{n} line(s) of {file} cannot be read; their calls are made again.", n=bad, file=self.path.name))
         os.lseek(self._file, 0, os.SEEK_END)
 
     def _take(self, record: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ..chat import Options
 from ..display import PLAIN, Figure, escape
 from ..errors import OptionError
 from ..measure import Interval, bootstrap
+from ..wording import say
 from . import metrics, plots
 from .fair import options_text
 from .rows import NUMBERS, UNITS
@@ -134,7 +135,7 @@ class Sweep:
         table = self._means(figure)
         unit = UNITS.get(figure, "")
         rest = [name for name in several if name not in (x, y)]
-        note = f"mean over {', '.join(rest)}" if rest else ""
+        note = say("mean over {settings}", settings=", ".join(rest)) if rest else ""
         if y:
             cells = table.pivot_table(index=y, columns=x, values=figure, aggfunc="mean", sort=False, dropna=False)
             return plots.heat(cells, figure, unit, note)
@@ -161,11 +162,13 @@ class Sweep:
     def _lines(self) -> list[str]:
         wrong = int((self.frame["error"] != "").sum())
         held = options_text(self.options)
-        lines = [f"{self.model}: {len(self.frame)} answers to {self.prompt!r}{f'; for all: {held}' if held else ''}."]
-        lines += [f"Similarity: {'cosine of vectors' if self.embedder else 'shared words'}, mean over all pairs."]
-        lines += [f"{wrong} calls failed: see the column 'error'."] if wrong else []
+        for_all = say("; for all: {options}", options=held) if held else ""
+        lines = [say("{model}: {n} answers to {prompt}", model=self.model, n=len(self.frame), prompt=repr(self.prompt)) + f"{for_all}."]
+        by_words, by_vectors = "Similarity: shared words, mean over all pairs.", "Similarity: cosine of vectors, mean over all pairs."
+        lines += [say(by_vectors if self.embedder else by_words)]
+        lines += [say("{failed} calls failed: see the column 'error'.", failed=wrong)] if wrong else []
         unscored = int((self.frame["score_error"] != "").sum())
-        lines += [f"{unscored} answers could not be scored: see the column 'score_error'."] if unscored else []
+        lines += [say("{n} answers could not be scored: see the column 'score_error'.", n=unscored)] if unscored else []
         return [*lines, *self.notes]
 
     def _shown(self) -> pd.DataFrame:

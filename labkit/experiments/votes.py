@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .. import display
 from ..errors import OptionError
 from ..measure import Interval, share
+from ..wording import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,8 @@ def _row(models: tuple[str, str], counts: Sequence[int], level: float) -> dict[s
     ends = share(wins, wins + losses, level=level) if wins + losses else Interval(0.0, 1.0, level, 0)
     clear = 0.5 not in ends
     better, other = models if wins > losses else models[::-1]
-    verdict = f"{better} is preferred to {other}" if clear else f"no clear difference between {models[0]} and {models[1]}"
+    preferred = say("{better} is preferred to {other}", better=better, other=other)
+    verdict = preferred if clear else say("no clear difference between {one} and {other}", one=models[0], other=models[1])
     head = {"first": models[0], "second": models[1], "wins": wins, "losses": losses, "ties": ties}
     part = wins / (wins + losses) if wins + losses else float("nan")
     return head | {"share": part, "low": ends.low, "high": ends.high, "clear": clear, "verdict": verdict}

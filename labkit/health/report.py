@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from .. import display
-from ..prompts import language
+from ..wording import chosen
 from .texts import HEADINGS, MARKS
 
 
@@ -72,12 +72,13 @@ class Report:
         return display.table_html([HEADINGS[self.lang][key] for key in ("state", "what", "found", "advice")], self._rows())
 
 
-def doctor(lang: str = "en") -> Report:
+def doctor(lang: str | None = None) -> Report:
     """Look at this machine: Python, packages, the engine, the shipped models, memory, disk, Ollama and its settings.
 
     Parameters
     ----------
-    lang : {'en', 'es'}
+    lang : {'en', 'es'}, optional
+        By default the reader's: the variable `lang` of a notebook, else `LABKIT_LANG`, else English.
 
     Returns
     -------
@@ -86,7 +87,8 @@ def doctor(lang: str = "en") -> Report:
     """
     from .checks import CHECKS
 
-    return Report(tuple(found for check in CHECKS for found in _guarded(check, language(lang))), lang)
+    lang = chosen(lang)
+    return Report(tuple(found for check in CHECKS for found in _guarded(check, lang)), lang)
 
 
 def _guarded(check: object, lang: str) -> Sequence[Check]:

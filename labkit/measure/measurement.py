@@ -9,6 +9,7 @@ from typing import Any
 
 from ..chat import Reply
 from ..display import PLAIN, bytes_text, escape, table_html
+from ..wording import say
 from .provenance import Provenance
 from .stats import Summary, summarize
 
@@ -154,19 +155,21 @@ class Measurement:
     def _memory_text(self) -> str:
         memory = self.memory
         if "peak" in memory:
-            return f"memory of this process: {bytes_text(memory['peak'])} at most, {bytes_text(memory['growth'])} more than before"
+            peak, growth = bytes_text(memory["peak"]), bytes_text(memory["growth"])
+            return say("memory of this process: {peak} at most, {growth} more than before", peak=peak, growth=growth)
         if "server" in memory:
-            return f"memory that Ollama reports: {bytes_text(memory['server'])}, {bytes_text(memory['server_vram'])} of it on the GPU"
-        return "memory: unknown"
+            size, on_gpu = bytes_text(memory["server"]), bytes_text(memory["server_vram"])
+            return say("memory that Ollama reports: {size}, {on_gpu} of it on the GPU", size=size, on_gpu=on_gpu)
+        return say("memory: unknown")
 
     def __str__(self) -> str:
         lines = [
-            f"{state:6} {name:26} {value:>8} {unit:8} (spread {spread}, n = {n})"
+            f"{state:6} {name:26} {value:>8} {unit:8} ({say('spread')} {spread}, n = {n})"
             for state, name, unit, value, spread, _, n in self._lines()
         ]
         return "\n".join([*lines, self._memory_text(), *self.notes, str(self.provenance)])
 
     def _repr_html_(self) -> str:
-        columns = ("state", "figure", "unit", "median", "spread", "95% interval", "n")
+        columns = [*(say(name) for name in ("state", "figure", "unit", "median", "spread", "95% interval")), "n"]
         small = "".join(f"<div>{escape(line)}</div>" for line in (self._memory_text(), *self.notes, str(self.provenance)))
         return table_html(columns, self._lines()) + f'<div class="{PLAIN}" style="font-size:90%">{small}</div>'

@@ -19,6 +19,7 @@ from typing import Any
 from ..backends.base import Model, Prompt
 from ..chat import Message, Options, Reply, as_messages
 from ..errors import LabError, OptionError
+from ..wording import say
 from . import memory as memories
 from .measurement import STATES, Measurement, Run
 from .provenance import provenance
@@ -140,7 +141,7 @@ class _Session:
             try:
                 model.server.unload(model.name.removeprefix("ollama:").partition("@")[0])
             except LabError as error:
-                self._note(f"Cold could not be measured: {error}")
+                self._note("Cold could not be measured: {error}", error=error)
                 return
             self.take("cold", self.fresh())
         elif isinstance(model, LlamaCppModel) and model.recipe is not None:
@@ -149,16 +150,17 @@ class _Session:
             try:
                 other = load(name, **given)
             except LabError as error:  # not enough memory for a second one
-                self._note(f"Cold could not be measured: {error}")
+                self._note("Cold could not be measured: {error}", error=error)
                 return
             with other:
                 loading = time.perf_counter() - start
                 self.runs.append(Run.of("cold", self.ask(self.messages, other), loading))
             self._note("Cold: loaded a second time; the system may still hold the file in its own cache.")
         else:
-            self._note(f"Cold could not be measured: {model.engine} cannot be told to give the model back.")
+            self._note("Cold could not be measured: {engine} cannot be told to give the model back.", engine=model.engine)
 
-    def _note(self, text: str) -> None:
+    def _note(self, english: str, **values: object) -> None:
+        text = say(english, **values)
         if text not in self.notes:
             self.notes.append(text)
 
@@ -172,7 +174,7 @@ class _Session:
         elif reported is not None:
             memory = {"server": reported.get("size"), "server_vram": reported.get("size_vram", 0), "source": "Ollama ps"}
         else:
-            self._note(f"Memory is unknown: {self.model.engine} does not tell.")
+            self._note("Memory is unknown: {engine} does not tell.", engine=self.model.engine)
         if any((run.completion_tokens or 0) < 8 for run in self.runs):
             self._note("Some replies are shorter than 8 tokens: their generation rate says little.")
         assert self.last is not None

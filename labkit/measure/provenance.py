@@ -13,6 +13,7 @@ from ..backends.base import Model
 from ..display import bytes_text
 from ..errors import LabError
 from ..machine import machine
+from ..wording import say
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class Provenance:
         return asdict(self)
 
     def __str__(self) -> str:
-        busy = f", load {self.load:.1f}" if self.load is not None else ""
+        busy = say("load {load:.1f}", load=self.load) if self.load is not None else ""
         model = " ".join(part for part in (self.model, self.quantization, bytes_text(self.size)) if part)
-        where = f"{self.processor or self.system}, {self.cores} cores, {bytes_text(self.memory_total)}{busy}"
+        parts = (self.processor or self.system, say("{cores} cores", cores=self.cores), bytes_text(self.memory_total), busy)
+        where = ", ".join(part for part in parts if part)
         return " · ".join(part for part in (model, self.engine, f"labkit {self.labkit}", where, self.date) if part)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError
+from ..wording import say
 
 Numbers = NDArray[np.float64]
 Statistic = str | Callable[..., Any]
@@ -51,7 +52,7 @@ class Interval:
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
-        return f"{self.low:.3g} to {self.high:.3g}"
+        return say("{low:.3g} to {high:.3g}", low=self.low, high=self.high)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ class Difference:
     clear: bool
 
     def __str__(self) -> str:
-        found = f"{self.estimate:+.3g} ({self.interval.level:.0%} interval {self.interval}, n = {self.interval.n})"
-        return found if self.clear else f"no clear difference: {found}"
+        level, n = self.interval.level, self.interval.n
+        found = say("{found:+.3g} ({level:.0%} interval {ends}, n = {n})", found=self.estimate, level=level, ends=self.interval, n=n)
+        return found if self.clear else say("no clear difference: {found}", found=found)
 
 
 def summarize(values: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Summary:

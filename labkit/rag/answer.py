@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 from .. import prompts
 from ..chat import Message, Reply, Sent
 from ..errors import CapabilityError, ContextWindowExceededError
+from ..wording import count, say
 from . import hidden, words
 from .check import Check, check, citations, says_nothing
 from .chunks import Passage, estimate
 from .retrieve import Hit, Hits
 from .trace import Step, Trace
-from .wording import count, left_out, say
 
 if TYPE_CHECKING:
     from ..backends.base import Model
 
 ROOM = 128  # tokens kept for the answer
+COUNTED = {"exactly": "counted exactly", "estimated": "estimated", "by the engine": "counted by the engine"}
 TEMPLATE = 40  # tokens that a chat template may add, where they are estimated
 
 
@@ -132,13 +133,19 @@ def clean(passages: Sequence[Passage | str], keeps_text: bool = True, lang: str 
         text = text.encode("utf-8", "replace").decode()
         if found := hidden.find(text):
             labels = sorted({label for _, label in found})
-            changes.append((number, say("hidden", lang, n=len(found), names=", ".join(labels[:3]))))
+            said = "hidden characters taken out ({n}): {names}"
+            changes.append((number, say(said, lang, n=len(found), names=", ".join(labels[:3]))))
             text = hidden.strip(text)
         if marks := hidden.numbers(text, len(passages)):
-            changes.append((number, say("numbers", lang, names=", ".join(marks[:5]))))
+            said = "numbers that look like those of passages, now in round brackets: {names}"
+            changes.append((number, say(said, lang, names=", ".join(marks[:5]))))
             text = hidden.unnumber(text, len(passages))
         if names := hidden.controls(text):
-            changes.append((number, say("controls" if keeps_text else "defused", lang, names=", ".join(names[:5]))))
+            kept, parted = (
+                "names of control tokens (this engine reads them as text): {names}",
+                "names of control tokens (a space was put into them): {names}",
+            )
+            changes.append((number, say(kept if keeps_text else parted, lang, names=", ".join(names[:5]))))
             text = text if keeps_text else hidden.defuse(text)
         texts.append(text)
     return texts, changes
@@ -175,15 +182,17 @@ def prepare(question: str, hits: Hits | Sequence[Hit], model: Model | None = Non
     start = time.perf_counter()
     texts, changes = clean([hit.passage for hit in hits], keeps, lang)
     changed = len({number for number, _ in changes})
-    says = say("changed" if changes else "clean", lang, passages=count(len(texts), "passages", lang), changed=changed)
+    said = "{passages}, changed: {changed}" if changes else "{passages}, nothing to change"
+    says = say(said, lang, passages=count(len(texts), "passages", lang), changed=changed)
     steps.append(Step("clean", says, {"passages": tuple(texts), "changes": tuple(changes)}, time.perf_counter() - start))
     return _fitted(Prepared(asked, lang, tuple(hits), tuple(texts), (), tuple(steps)), model, room, len(hits))
 
 
 def _searched(hits: Hits, lang: str) -> Step:
     data = {name: getattr(hits, name) for name in ("how", "threshold", "below", "repeats", "unit")} | {"hits": hits}
-    more = left_out(hits, lang)
-    says = say("hits" if hits else "nothing", lang, found=count(len(hits), hits.unit, lang), how=hits.how, more=more)
+    more = hits.left_out(lang)
+    found = "{found} ({how}{more})" if hits else "nothing relevant ({how}{more}): no model is asked"
+    says = say(found, lang, found=count(len(hits), hits.unit, lang), how=hits.how, more=more)
     return Step("search", says, data)
 
 
@@ -210,19 +219,20 @@ def _fitted(prepared: Prepared, model: Model | None, room: int, most: int) -> Pr
     left = prepared.hits[kept:]
     lang, ranks = prepared.lang, ", ".join(str(hit.rank) for hit in left)
     says = say(
-        "fit",
+        "{kept} of {n} passages, {tokens} tokens {counted}{window}, {room} kept for the answer{left}",
         lang,
         kept=kept,
         n=len(prepared.hits),
         tokens=tokens,
-        counted=say(counted, lang),
-        window=say("window", lang, window=window) if window else "",
+        counted=say(COUNTED[counted], lang),
+        window=say(" of {window}", lang, window=window) if window else "",
         room=room,
-        left=say("left", lang, ranks=ranks) if left else "",
+        left=say("; left out: {ranks}", lang, ranks=ranks) if left else "",
     )
     data = {"window": window, "prompt_tokens": tokens, "room": room, "counted": counted, "kept": kept, "left_out": left}
     fit = Step("fit", says, data, time.perf_counter() - start)
-    prompt = Step("prompt", say("prompt", lang, passages=count(kept, "passages", lang)), {"messages": tuple(messages), "lang": lang})
+    says = say("instruction, {passages}, question", lang, passages=count(kept, "passages", lang))
+    prompt = Step("prompt", says, {"messages": tuple(messages), "lang": lang})
     steps = [step for step in prepared.steps if step.name not in ("fit", "prompt")]
     return replace(prepared, messages=tuple(messages), steps=(*steps, fit, prompt))
 
@@ -296,9 +306,10 @@ def finish(prepared: Prepared, reply: Reply | None, seconds: float = 0.0) -> Ans
     lang = prepared.lang
     checks = tuple(check(text, [source.text for source in sources], lang))
     bad = sum(not one.supported for one in checks)
-    says = say("abstained", lang) if abstained else say("checked", lang, good=len(checks) - bad, n=len(checks))
-    ended = say("ended", lang, reason=reply.finish_reason) if reply.finish_reason != "stop" else ""
-    said = say("reply", lang, tokens=reply.usage.completion_tokens or "?", model=reply.model, ended=ended)
+    held_up, not_there = "{good} of {n} sentences are held up by what they cite", "it says that the passages do not say"
+    says = say(not_there if abstained else held_up, lang, good=len(checks) - bad, n=len(checks))
+    ended = say(", ended by {reason}", lang, reason=reply.finish_reason) if reply.finish_reason != "stop" else ""
+    said = say("{tokens} tokens from {model}{ended}", lang, tokens=reply.usage.completion_tokens or "?", model=reply.model, ended=ended)
     asked = Step("reply", said, {"reply": reply}, seconds)
     checked = Step("check", says, {"checks": checks}, time.perf_counter() - start)
     trace = Trace((*prepared.steps, asked, checked))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import prompts
+from ..wording import say
 from . import words
-from .wording import say
 
 ENOUGH = 0.75  # share of a sentence's words that its passage must hold
 _CITE = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
@@ -108,18 +108,18 @@ def _one(sentence: str, cites: tuple[int, ...], passages: Sequence[str], lang: s
     wanted = list(dict.fromkeys(words.tokens(_CITE.sub(" ", sentence))))
     wrong = [number for number in cites if not 1 <= number <= len(passages)]
     if not cites:
-        return Check(sentence, cites, False, 0.0, (), say("cites nothing", lang))
+        return Check(sentence, cites, False, 0.0, (), say("it cites no passage", lang))
     if wrong:
-        return Check(sentence, cites, False, 0.0, (), say("no such passage", lang, number=wrong[0]))
+        return Check(sentence, cites, False, 0.0, (), say("there is no passage [{number}]", lang, number=wrong[0]))
     there = {word for number in cites for word in _all(passages[number - 1])}
     missing = tuple(word for word in wanted if word not in there)
     share = 1 - len(missing) / len(wanted)
     numbers = [word for word in missing if word[0].isdigit()]
     problem = ""
     if numbers:
-        problem = say("number missing", lang, words=", ".join(numbers))
+        problem = say("the passage does not hold {words}", lang, words=", ".join(numbers))
     elif share < ENOUGH:
-        problem = say("words missing", lang, words=", ".join(missing[:5]))
+        problem = say("the passage does not hold: {words}", lang, words=", ".join(missing[:5]))
     return Check(sentence, cites, not problem, share, missing, problem)
 
 

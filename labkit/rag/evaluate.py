@@ -20,6 +20,7 @@ from ..backends.base import Model
 from ..backends.registry import load
 from ..errors import LabError, OptionError
 from ..measure.stats import Interval, bootstrap, share
+from ..wording import say
 from . import answer, metrics, retrieve, words
 from .check import citations, says_nothing
 from .chunks import Passage
@@ -343,8 +344,10 @@ class Calibration:
     refused_interval: Interval
 
     def __str__(self) -> str:
-        kept, refused = (f"{v:.0%} ({i.low:.0%} to {i.high:.0%}) of {i.n}" for v, i in self._shares())
-        return f"threshold={self.threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none"
+        said = "{share:.0%} ({low:.0%} to {high:.0%}) of {n}"
+        kept, refused = (say(said, share=v, low=i.low, high=i.high, n=i.n) for v, i in self._shares())
+        whole = "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none"
+        return say(whole, threshold=self.threshold, kept=kept, refused=refused)
 
     def _shares(self) -> tuple[tuple[float, Interval], tuple[float, Interval]]:
         return (self.kept, self.kept_interval), (self.refused, self.refused_interval)

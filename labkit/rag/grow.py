@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ContextWindowExceededError, OptionError, UnexpectedResponseError
+from ..wording import say
 from . import chunks, index
 from .archive import FileState, key_of
 from .chunks import Passage
@@ -47,11 +48,11 @@ class Growth:
     embedded: int = 0
 
     def __str__(self) -> str:
-        parts = [
-            f"{len(getattr(self, name))} {name}" for name in ("added", "changed", "removed", "unchanged", "skipped") if getattr(self, name)
-        ]
-        lines = [f"{', '.join(parts) or 'nothing to read'}; {self.passages} new passages"]
-        return "\n".join([*lines, *(f"  left out: {item}" for item in self.skipped)])
+        counts = {name: len(getattr(self, name)) for name in ("added", "changed", "removed", "unchanged", "skipped")}
+        parts = [f"{n} {say(name)}" for name, n in counts.items() if n]
+        did = ", ".join(parts) or say("nothing to read")
+        left = (f"  {say('left out')}: {item}" for item in self.skipped)
+        return "\n".join([f"{did}; {say('{n} new passages', n=self.passages)}", *left])
 
     __repr__ = __str__
 

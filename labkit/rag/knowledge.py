@@ -11,6 +11,7 @@ from typing import Any
 from ..backends.base import Model
 from ..backends.registry import load
 from ..errors import OptionError
+from ..wording import count, say
 from ..zoo import catalog
 from . import answer, compress, index, retrieve
 from .answer import Answer
@@ -367,8 +368,8 @@ class KnowledgeBase:
 
     def __repr__(self) -> str:
         _, documents, passages = self.archive.counts()
-        where = str(self.archive.path or "in memory")
-        return f"<KnowledgeBase: {documents} documents, {passages} passages, {self._embedder or 'words alone'}, {where}>"
+        how, where = self._embedder or say("words alone"), self.archive.path or say("in memory")
+        return f"<KnowledgeBase: {count(documents, 'documents')}, {count(passages, 'passages')}, {how}, {where}>"
 
     def _repr_html_(self) -> str:
         from .views import knowledge_html

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import display
 from ..errors import OptionError
+from ..wording import say
 from . import hidden, words
 from .chunks import Passage
 from .index import Index
@@ -108,6 +109,11 @@ class Hits(list[Hit]):
         """The hits as a pandas frame."""
 
         return display.frame([hit.row() for hit in self])
+
+    def left_out(self, lang: str) -> str:
+        """What was found and is not among the hits, as the end of a list; empty where that is nothing."""
+        below = say(", {n} below the threshold {threshold:g}", lang, n=self.below, threshold=self.threshold) if self.below else ""
+        return below + (say(", repeats left out: {n}", lang, n=self.repeats) if self.repeats else "")
 
     def _repr_html_(self) -> str:
         from .views import hits_html

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..display import _BOX, _SMALL, PLAIN, bytes_text, escape, table_html
+from ..wording import count, say
 from . import hidden, words
 from .check import _CITE
-from .wording import left_out, say
 
 if TYPE_CHECKING:
     from .answer import Answer
@@ -35,7 +36,7 @@ def safe(text: object) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
     shown = [[hidden.visible(str(cell)) for cell in row] for row in rows[:ROWS]]
-    more = f"<div style='{_SMALL}'>and {len(rows) - ROWS} more</div>" if len(rows) > ROWS else ""
+    more = f"<div style='{_SMALL}'>{say('and {n} more', n=len(rows) - ROWS)}</div>" if len(rows) > ROWS else ""
     return table_html(columns, shown, hidden.visible(caption)) + more
 
 
@@ -47,7 +48,7 @@ def _short(text: str, size: int = 160) -> str:
 def document_html(document: Document) -> str:
     """A document: title, notes, the beginning of its text."""
     rest = len(document.text) - SHOWN
-    more = f"<div style='{_SMALL}'>and {rest:,} more characters</div>" if rest > 0 else ""
+    more = f"<div style='{_SMALL}'>{say('and {n:,} more characters', n=rest)}</div>" if rest > 0 else ""
     notes = "".join(f"<div style='{_SMALL}'>⚠ {safe(note)}</div>" for note in document.notes)
     head = f"<b>{safe(document.title or document.source)}</b> <span style='{_SMALL}'>{safe(_about(document))}</span>"
     return f"<div class='{PLAIN}'>{head}{notes}<div style='{_BOX}'>{safe(document.text[:SHOWN])}</div>{more}</div>"
@@ -56,19 +57,19 @@ def document_html(document: Document) -> str:
 def _about(document: Document) -> str:
     parts = [document.source, document.kind]
     if document.pages:
-        parts.append(f"{len(document.pages)} page{'s' if len(document.pages) > 1 else ''}")
-    return " · ".join([*parts, f"{len(document.text):,} characters"])
+        parts.append(count(len(document.pages), "pages"))
+    return " · ".join([*parts, say("{n:,} characters", n=len(document.text))])
 
 
 def documents_html(documents: Documents) -> str:
     """A table of documents, and of what was left out."""
     rows = [(d.source, d.title, d.kind, len(d.pages) or "", f"{len(d.text):,}", "; ".join(d.notes)) for d in documents]
-    out = _table(("source", "title", "kind", "pages", "characters", "notes"), rows)
+    out = _table([say(name) for name in ("source", "title", "kind", "pages", "characters", "notes")], rows)
     return out + _skipped([(item.source, item.reason) for item in documents.skipped])
 
 
 def _skipped(items: Sequence[tuple[str, str]]) -> str:
-    return _table(("left out", "why"), items) if items else ""
+    return _table((say("left out"), say("why")), items) if items else ""
 
 
 def passage_html(passage: Passage) -> str:
@@ -80,14 +81,16 @@ def passage_html(passage: Passage) -> str:
 def passages_html(passages: Passages) -> str:
     """Each document with its passages in colour; text of two passages (overlap) is underlined."""
     if not passages.documents:
-        return _table(("source", "page", "tokens", "text"), [(p.source, p.page or "", p.tokens, _short(p.text)) for p in passages])
+        rows = [(p.source, p.page or "", p.tokens, _short(p.text)) for p in passages]
+        return _table([say(name) for name in ("source", "page", "tokens", "text")], rows)
     parts, room = [], SHOWN
     for document in passages.documents:
         own = [p for p in passages if p.source == document.source]
         if room <= 0:
-            parts.append(f"<div style='{_SMALL}'>and more documents</div>")
+            parts.append(f"<div style='{_SMALL}'>{say('and more documents')}</div>")
             break
-        sizes = f"{len(own)} passages, {min((p.tokens for p in own), default=0)} to {max((p.tokens for p in own), default=0)} tokens"
+        tokens = [p.tokens for p in own] or [0]
+        sizes = say("{passages}, {least} to {most} tokens", passages=count(len(own), "passages"), least=min(tokens), most=max(tokens))
         parts.append(f"<b>{safe(document.title or document.source)}</b> <span style='{_SMALL}'>{safe(document.source)} · {sizes}</span>")
         parts.append(f"<div style='white-space:pre-wrap;margin:.3em 0 .8em'>{_coloured(document.text, own, room)}</div>")
         room -= len(document.text)
@@ -111,15 +114,23 @@ def _coloured(text: str, passages: Sequence[Passage], room: int) -> str:
     return "".join(out)
 
 
-PARTS = ("vector", "vector_rank", "vector_before", "lexical", "lexical_rank", "words", "passage")
+PARTS = {
+    "vector": "cosine",
+    "vector_rank": "its rank",
+    "vector_before": "with what comes before",
+    "lexical": "BM25",
+    "lexical_rank": "its rank",
+    "words": "words",
+    "passage": "its passage",
+}
 
 
 def hits_html(hits: Hits) -> str:
     """A table of hits with the parts of each score, in the language of the question."""
     lang = words.language(hits.question)
-    left = hits.how + left_out(hits, lang)
+    left = hits.how + hits.left_out(lang)
     if not hits:
-        said = say("nothing for", lang, question=safe(repr(hits.question)), left=safe(left))
+        said = say("Nothing relevant was found for {question} ({left}).", lang, question=safe(repr(hits.question)), left=safe(left))
         return f"<div class='{PLAIN}'>{said}</div>"
     names = [name for name in PARTS if any(name in hit.parts for hit in hits)]
     rows = [
@@ -133,8 +144,7 @@ def hits_html(hits: Hits) -> str:
         )
         for hit in hits
     ]
-    parts = ("of passage" if name == "passage" else name for name in names)
-    columns = [say(key, lang) for key in ("rank", "place", "score", *parts, "relevance", "passage")]
+    columns = [say(key, lang) for key in ("rank", "place", "score", *(PARTS[name] for name in names), "relevance", "passage")]
     return _table(columns, rows, f"{hits.question} ({left})")
 
 
@@ -155,7 +165,7 @@ def answer_html(answer: Answer) -> str:
         for one in answer.checks
     )
     if not answer.sources:
-        checks = f"<div style='{_SMALL}'>{say('not asked', answer.lang)}</div>"
+        checks = f"<div style='{_SMALL}'>{say('Nothing relevant was found, so no model was asked.', answer.lang)}</div>"
     cited = f" · {say('cited', answer.lang)}"
     rows = "".join(
         f"<details{' open' if source.cited else ''}><summary>[{source.number}] {safe(source.passage.place)}"
@@ -170,10 +180,10 @@ def trace_html(trace: Trace) -> str:
     names = trace.names()
     lang = trace["question"].data["lang"] if "question" in names else "en"
     rows = [(step.name, step.says, f"{step.seconds * 1000:.1f}") for step in trace]
-    out = _table((say("step", lang), say("happened", lang), "ms"), rows)
+    out = _table((say("step", lang), say("what happened", lang), "ms"), rows)
     if "clean" in names and trace["clean"].data["changes"]:
         changes = [(f"[{number}]", what) for number, what in trace["clean"].data["changes"]]
-        out += _table((say("passage", lang), say("changes", lang)), changes)
+        out += _table((say("passage", lang), say("what was changed in it", lang)), changes)
     if "prompt" in names:
         text = "\n\n".join(message.content for message in trace["prompt"].data["messages"])
         out += f"<details><summary>{say('the prompt', lang)}</summary><div style='{_BOX}'>{safe(text)}</div></details>"
@@ -183,27 +193,27 @@ def trace_html(trace: Trace) -> str:
 def growth_html(growth: Growth) -> str:
     """What a call of `add` did."""
     rows = [
-        (name, len(getattr(growth, name)), ", ".join(getattr(growth, name)[:8])) for name in ("added", "changed", "removed", "unchanged")
+        (say(name), len(getattr(growth, name)), ", ".join(getattr(growth, name)[:8]))
+        for name in ("added", "changed", "removed", "unchanged")
     ]
     rows = [row for row in rows if row[1]]
-    caption = f"{growth.passages} new passages, {growth.embedded} texts embedded"
-    return _table(("", "files", "which"), rows, caption) + _skipped([(item.source, item.reason) for item in growth.skipped])
+    caption = say("new passages: {n}, texts embedded: {embedded}", n=growth.passages, embedded=growth.embedded)
+    return _table(("", say("files"), say("which")), rows, caption) + _skipped([(item.source, item.reason) for item in growth.skipped])
 
 
 def knowledge_html(kb: KnowledgeBase) -> str:
     """A knowledge base: its documents, how it finds, where it is."""
     passages = list(kb.passages.values())
-    count: dict[str, int] = {}
-    for passage in passages:
-        count[passage.source] = count.get(passage.source, 0) + 1
+    of_source = Counter(passage.source for passage in passages)
     documents = kb.documents
-    rows = [(d.source, d.title, d.kind, len(d.pages) or "", count.get(d.source, 0), "; ".join(d.notes)) for d in documents]
+    rows = [(d.source, d.title, d.kind, len(d.pages) or "", of_source[d.source], "; ".join(d.notes)) for d in documents]
     path = kb.archive.path
     size = f", {bytes_text(path.stat().st_size)}" if path is not None and path.exists() else ""
     sizes = sorted(p.tokens for p in passages)
-    about = f"{len(documents)} documents, {len(passages)} passages"
-    about += f" of {sizes[0]} to {sizes[-1]} tokens (median {sizes[len(sizes) // 2]})" if sizes else ""
-    about += f" · {kb._embedder or 'words alone'} · {kb.store} · {path or 'in memory'}{size}"
+    about = f"{count(len(documents), 'documents')}, {count(len(passages), 'passages')}"
+    middle = sizes[len(sizes) // 2] if sizes else 0
+    about += say(" of {least} to {most} tokens (median {middle})", least=sizes[0], most=sizes[-1], middle=middle) if sizes else ""
+    about += f" · {kb._embedder or say('words alone')} · {kb.store} · {path or say('in memory')}{size}"
     notice = f"<div>⚠ {safe(kb.notice)}</div>" if kb.notice else ""
-    out = _table(("source", "title", "kind", "pages", "passages", "notes"), rows)
+    out = _table([say(name) for name in ("source", "title", "kind", "pages", "passages", "notes")], rows)
     return f"<div class='{PLAIN}'>{notice}<div style='{_SMALL}'>{safe(about)}</div>{out}{_skipped(kb.skipped)}</div>"

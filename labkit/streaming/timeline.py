@@ -19,14 +19,11 @@ from ..backends.base import Stream
 from ..chat import Chunk, Reply
 from ..display import Figure, escape, table_html
 from ..errors import OptionError
+from ..wording import chosen, say
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WORDS = {
-    "en": ("seconds since the call", "characters arrived", "gap between chunks (ms)", "chunks", "a reply that is not streamed"),
-    "es": ("segundos desde la llamada", "caracteres recibidos", "pausa entre trozos (ms)", "trozos", "una respuesta sin streaming"),
-}
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7")
 
 
@@ -102,7 +99,7 @@ class Timeline:
             "finish_reason": self.reply.finish_reason,
         }
 
-    def plot(self, lang: str = "en") -> Figure:
+    def plot(self, lang: str | None = None) -> Figure:
         """The text as it grows, and the gaps between chunks."""
         return plot([self], lang)
 
@@ -111,7 +108,7 @@ class Timeline:
 
     def _repr_html_(self) -> str:
         shown = {name: f"{value:.4g}" if isinstance(value, float) else escape(value) for name, value in self.row().items()}
-        return table_html(("", "value (durations in s)"), shown.items())
+        return table_html(("", say("value (durations in s)")), shown.items())
 
 
 def timeline(stream: Stream) -> Timeline:
@@ -134,20 +131,21 @@ def timeline(stream: Stream) -> Timeline:
     return Timeline(stream.reply, chunks)
 
 
-def plot(timelines: Sequence[Timeline], lang: str = "en") -> Figure:
+def plot(timelines: Sequence[Timeline], lang: str | None = None) -> Figure:
     """Several timelines in one figure; the dashed line is where a reply that is not streamed would begin to show.
 
     Parameters
     ----------
     timelines : sequence of Timeline
         Four at most, so that their colours stay apart.
-    lang : {'en', 'es'}
+    lang : {'en', 'es'}, optional
+        By default the reader's.
     """
     from matplotlib import pyplot
 
-    if lang not in WORDS or not 1 <= len(timelines) <= len(COLOURS):
-        raise OptionError(f"lang={lang!r}, {len(timelines)} timelines: that cannot be drawn.", fix="'en' or 'es', and one to four.")
-    seconds, characters, gap, count, whole = WORDS[lang]
+    lang = chosen(lang)
+    if not 1 <= len(timelines) <= len(COLOURS):
+        raise OptionError(f"{len(timelines)} timelines cannot be drawn.", fix="Give one to four.")
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(8, 2.8), width_ratios=(3, 2))
     widest = max((line.gap(99) or 0 for line in timelines), default=0) * 1000 or 1.0
     for number, (line, colour) in enumerate(zip(timelines, COLOURS, strict=False)):
@@ -155,22 +153,24 @@ def plot(timelines: Sequence[Timeline], lang: str = "en") -> Figure:
         end = line.total_duration
         heights = [0, *frame["characters"]]
         left.step([0, *frame["elapsed"], end], [*heights, heights[-1]], where="post", color=colour)
-        left.axvline(end, color=colour, linestyle="--", linewidth=1, label=whole if not number else None)
+        whole = say("a reply that is not streamed", lang) if not number else None
+        left.axvline(end, color=colour, linestyle="--", linewidth=1, label=whole)
         label = line.reply.model if len(timelines) > 1 else None
         shown = [min(value * 1000, widest) for value in line.gaps]
         right.hist(shown, bins=24, range=(0, widest), histtype="step", color=colour, linewidth=1.5, label=label)
-    left.set(xlabel=seconds, ylabel=characters, ylim=(0, None), xlim=(0, None))
-    right.set(xlabel=gap, ylabel=count, xlim=(0, None))
+    left.set(xlabel=say("seconds since the call", lang), ylabel=say("characters arrived", lang), ylim=(0, None), xlim=(0, None))
+    right.set(xlabel=say("gap between chunks (ms)", lang), ylabel=say("chunks", lang), xlim=(0, None))
     left.legend(loc="upper left", fontsize="small")
     if len(timelines) > 1:
         right.legend(fontsize="small")
     figure.tight_layout()
-    return Figure(figure, "; ".join(map(_alt, timelines)))
+    return Figure(figure, "; ".join(_alt(line, lang) for line in timelines))
 
 
-def _alt(line: Timeline) -> str:
+def _alt(line: Timeline, lang: str | None = None) -> str:
     first, middle = line.time_to_first_token, line.gap(50)
     if first is None:
-        return f"{line.reply.model}: no text"
-    gap = "" if middle is None else f", median gap {middle * 1000:.2g} ms"
-    return f"{line.reply.model}: first text after {first:.2g} s, whole after {line.total_duration:.2g} s, {len(line.chunks)} chunks{gap}"
+        return say("{model}: no text", lang, model=line.reply.model)
+    gap = "" if middle is None else say(", median gap {gap:.2g} ms", lang, gap=middle * 1000)
+    said = "{model}: first text after {first:.2g} s, whole after {whole:.2g} s, {chunks} chunks"
+    return say(said, lang, model=line.reply.model, first=first, whole=line.total_duration, chunks=len(line.chunks)) + gap

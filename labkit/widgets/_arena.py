@@ -80,7 +80,7 @@ class Arena(Panel):
     rounds : list of Round
     """
 
-    def __init__(self, models: Sequence[Model | str | Path], blind: bool, seed: int | None, lang: str, options: Options) -> None:
+    def __init__(self, models: Sequence[Model | str | Path], blind: bool, seed: int | None, lang: str | None, options: Options) -> None:
         super().__init__(lang, "arena_title")
         self.shelf = Shelf(models)
         if not 2 <= len(self.shelf.names) <= MOST_MODELS:
@@ -240,7 +240,7 @@ def arena(
     *,
     blind: bool = True,
     seed: int | None = None,
-    lang: str = "en",
+    lang: str | None = None,
     options: Options | None = None,
     **changes: Any,
 ) -> Arena:
@@ -253,8 +253,8 @@ def arena(
         Hide who answers until the vote.
     seed : int
         For the order of the answers; by default drawn anew.
-    lang : {'en', 'es'}
-        Language of the widget.
+    lang : {'en', 'es'}, optional
+        Language of the widget; by default the reader's.
     options : Options
         How to generate, for all; by default `Options()`.
     **changes

@@ -103,7 +103,7 @@ class Conversation:
 class Chat(Panel):
     """See `chat`."""
 
-    def __init__(self, models: Sequence[Model | str | Path], system: str, lang: str, options: Options) -> None:
+    def __init__(self, models: Sequence[Model | str | Path], system: str, lang: str | None, options: Options) -> None:
         super().__init__(lang, "chat_title")
         self.shelf = Shelf(models)
         self.conversation = Conversation(system, options)
@@ -293,7 +293,7 @@ def chat(
     model: Model | str | Path | Sequence[Model | str | Path] = "mini-m",
     *,
     system: str = "",
-    lang: str = "en",
+    lang: str | None = None,
     options: Options | None = None,
     **changes: Any,
 ) -> Chat:
@@ -305,8 +305,8 @@ def chat(
         Who answers first; the shipped chat models and the others of a list can be picked. Names are loaded when first asked.
     system : str
         System prompt to begin with.
-    lang : {'en', 'es'}
-        Language of the widget.
+    lang : {'en', 'es'}, optional
+        Language of the widget; by default the reader's.
     options : Options
         How to generate; by default `Options()`.
     **changes

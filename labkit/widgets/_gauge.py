@@ -103,7 +103,7 @@ class MemoryGauge(Panel):
 
     fit: Fit
 
-    def __init__(self, model: Model | str | Path, quantization: str, context_window: int | None, lang: str) -> None:
+    def __init__(self, model: Model | str | Path, quantization: str, context_window: int | None, lang: str | None) -> None:
         super().__init__(lang, "gauge_title")
         given, header = find_header(model)
         self._headers: dict[str, Header] = {given: header}
@@ -237,7 +237,7 @@ def gauge_html(now: Fit) -> str:
 
 
 def memory_gauge(
-    model: Model | str | Path = "mini-m", *, quantization: str = "", context_window: int | None = None, lang: str = "en"
+    model: Model | str | Path = "mini-m", *, quantization: str = "", context_window: int | None = None, lang: str | None = None
 ) -> MemoryGauge:
     """Predicted memory of a model under sliders for quantization and context window, against this machine.
 
@@ -249,8 +249,8 @@ def memory_gauge(
         To begin with; by default that of the file.
     context_window : int
         To begin with, in tokens; by default 4,096.
-    lang : {'en', 'es'}
-        Language of the widget.
+    lang : {'en', 'es'}, optional
+        Language of the widget; by default the reader's.
 
     Returns
     -------

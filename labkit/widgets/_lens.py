@@ -12,8 +12,8 @@ from ..backends.base import Model
 from ..chat import Options
 from ..display import escape, table_html
 from ..errors import OptionError
-from ..prompts import language
 from ..sampling import Place
+from ..wording import chosen
 from ..zoo import catalog
 from ._chat import note
 from ._models import Shelf
@@ -53,7 +53,9 @@ def option_sliders(options: Options, explain: Any, **layout: Any) -> dict[str, A
 class TokenLens(Panel):
     """See `token_lens`."""
 
-    def __init__(self, model: Model | str | Path, prompt: str, system: str, n: int, seed: int | None, lang: str, options: Options) -> None:
+    def __init__(
+        self, model: Model | str | Path, prompt: str, system: str, n: int, seed: int | None, lang: str | None, options: Options
+    ) -> None:
         super().__init__(lang, "lens_title")
         self.shelf = Shelf([model])
         self.walk: Walk | None = None
@@ -311,7 +313,7 @@ def token_lens(
     system: str = "",
     n: int = 12,
     seed: int | None = None,
-    lang: str = "en",
+    lang: str | None = None,
     options: Options | None = None,
     **changes: Any,
 ) -> TokenLens:
@@ -329,8 +331,8 @@ def token_lens(
         Bars, at most 40.
     seed : int
         For drawing tokens; by default each draw is another.
-    lang : {'en', 'es'}
-        Language of the widget.
+    lang : {'en', 'es'}, optional
+        Language of the widget; by default the reader's.
     options : Options
         Where the sliders begin; by default `Options()`.
     **changes
@@ -344,6 +346,6 @@ def token_lens(
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST_BARS:
         raise OptionError(f"n={n!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_BARS}.")
     given = Options.of(options, **changes)
-    lens = TokenLens(model, prompt or TEXTS["lens_prompt"][language(lang)], system, n, seed, lang, given)
+    lens = TokenLens(model, prompt or TEXTS["lens_prompt"][chosen(lang)], system, n, seed, lang, given)
     lens.wait(PATIENCE)
     return lens

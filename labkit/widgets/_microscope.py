@@ -43,7 +43,7 @@ class Microscope(Panel):
     answer: Answer | None = None
 
     def __init__(
-        self, kb: KnowledgeBase, model: Model | str | Path, question: str, k: int, sentences: int, lang: str, options: Options
+        self, kb: KnowledgeBase, model: Model | str | Path, question: str, k: int, sentences: int, lang: str | None, options: Options
     ) -> None:
         super().__init__(lang, "microscope_title")
         self.kb, self.shelf, self._options = kb, Shelf([model]), options
@@ -294,7 +294,7 @@ def microscope(
     *,
     k: int = retrieve.K,
     sentences: int | None = None,
-    lang: str = "en",
+    lang: str | None = None,
     options: Options | None = None,
     **changes: Any,
 ) -> Microscope:

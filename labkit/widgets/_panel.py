@@ -14,7 +14,7 @@ import ipywidgets as ipw  # type: ignore[import-untyped]
 
 from ..display import PLAIN, escape
 from ..errors import LabError
-from ..prompts import language
+from ..wording import chosen
 from . import _interrupt
 from ._style import NAMES, SHARED
 from ._texts import TEXTS
@@ -53,8 +53,8 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         The text twin: what the widget shows, as plain text.
     """
 
-    def __init__(self, lang: str, title: str) -> None:
-        self.lang = language(lang)
+    def __init__(self, lang: str | None, title: str) -> None:
+        self.lang = chosen(lang)
         self.title = self._t(title)
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()

@@ -13,7 +13,7 @@ from ..backends.base import Model, Stream
 from ..chat import MAX_SEED, Message, Options, Reply
 from ..display import escape
 from ..errors import OptionError
-from ..prompts import language
+from ..wording import chosen
 from ._chat import figures, note, said
 from ._lens import SLIDERS
 from ._models import Shelf
@@ -78,7 +78,7 @@ class Run:
 class Playground(Panel):
     """See `playground`."""
 
-    def __init__(self, model: Model | str | Path, prompt: str, system: str, count: int, lang: str, options: Options) -> None:
+    def __init__(self, model: Model | str | Path, prompt: str, system: str, count: int, lang: str | None, options: Options) -> None:
         super().__init__(lang, "playground_title")
         self.shelf = Shelf([model])
         self.runs: list[Run] = []
@@ -239,7 +239,7 @@ def playground(
     *,
     system: str = "",
     samples: int = 3,
-    lang: str = "en",
+    lang: str | None = None,
     options: Options | None = None,
     **changes: Any,
 ) -> Playground:
@@ -254,8 +254,8 @@ def playground(
         A system message to put first.
     samples : int
         How many answers at a time to begin with, 1 to 6.
-    lang : {'en', 'es'}
-        Language of the widget.
+    lang : {'en', 'es'}, optional
+        Language of the widget; by default the reader's.
     options : Options
         Where the controls begin; by default `Options()` with a drawn seed and 60 tokens.
     **changes
@@ -269,4 +269,4 @@ def playground(
     if not isinstance(samples, int) or isinstance(samples, bool) or not 1 <= samples <= MOST_SAMPLES:
         raise OptionError(f"samples={samples!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_SAMPLES}.")
     given = Options.of(options or Options(max_tokens=60), **changes)
-    return Playground(model, prompt or TEXTS["lens_prompt"][language(lang)], system, samples, lang, given)
+    return Playground(model, prompt or TEXTS["lens_prompt"][chosen(lang)], system, samples, lang, given)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from string import Formatter
-
 import pytest
 
 import labkit as lab
 from labkit import prompts
 from labkit.chat import Reply
 from labkit.errors import ContextWindowExceededError
-from labkit.rag import answer, check, documents, hidden, wording, words
+from labkit.rag import answer, check, documents, hidden, words
 from labkit.rag.chunks import Passage, estimate
 from labkit.rag.retrieve import Hit, Hits
 
@@ -198,9 +196,3 @@ def test_an_answer_and_its_trace_speak_the_language_of_the_question(chat, lang):
     for spoken, some in SPOKEN.items():
         for phrase in some:
             assert any(phrase in one for one in shown) == (spoken == lang), phrase
-
-
-@pytest.mark.parametrize("key", wording._SAID)
-def test_every_wording_holds_the_same_values_in_both_languages(key):
-    fields = {lang: sorted(name for _, name, _, _ in Formatter().parse(said) if name) for lang, said in wording._SAID[key].items()}
-    assert list(fields) == ["en", "es"] and fields["en"] == fields["es"]

@@ -1,0 +1,253 @@
+"""What displays say, in the reader's language: English stands where it is said, its Spanish here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from . import settings
+from .prompts import LANGUAGES, language
+
+SPANISH = {
+    # -- replies --------------------------------------------------------------------------------------------------------------------
+    "first token after {seconds:.2g} s": "primer token a los {seconds:.2g} s",
+    "from the cache": "de la caché",
+    "instead of {models}": "en lugar de {models}",
+    "thinking": "razonamiento",
+    "sent": "enviado",
+    "value": "valor",
+    "not obeyed": "sin efecto",
+    "why": "por qué",
+    "the prompt as the model got it": "la pregunta como le llegó al modelo",
+    "unit": "unidad",
+    # -- models ---------------------------------------------------------------------------------------------------------------------
+    "name": "nombre",
+    "engine": "motor",
+    "kind": "clase",
+    "size": "tamaño",
+    "parameters": "parámetros",
+    "quantization": "cuantización",
+    "context window": "contexto",
+    "memory": "memoria",
+    "fits": "cabe",
+    "note": "nota",
+    "yes": "sí",
+    "no": "no",
+    # -- measurements ---------------------------------------------------------------------------------------------------------------
+    "state": "estado",
+    "figure": "medida",
+    "median": "mediana",
+    "spread": "dispersión",
+    "95% interval": "intervalo del 95 %",
+    "memory of this process: {peak} at most, {growth} more than before": (
+        "memoria de este proceso: {peak} como mucho, {growth} más que antes"
+    ),
+    "memory that Ollama reports: {size}, {on_gpu} of it on the GPU": "memoria según Ollama: {size}, de ella {on_gpu} en la GPU",
+    "memory: unknown": "memoria: desconocida",
+    "{cores} cores": "{cores} núcleos",
+    "load {load:.1f}": "carga {load:.1f}",
+    "In front of each warm prompt stands a random number, so that the engine does not know it.": "Delante de cada pregunta en caliente "
+    "va un número al azar, para que el motor no la conozca.",
+    "Nothing is cached here: this model forgets each prompt (prefix_cache=False).": "Aquí no hay nada en caché: este modelo olvida cada "
+    "pregunta (prefix_cache=False).",
+    "Cached replies have no prompt rate: their prompt was hardly computed.": "Las respuestas desde la caché no tienen velocidad de "
+    "lectura: la pregunta apenas se calculó.",
+    "Cold could not be measured: {error}": "No se pudo medir en frío: {error}",
+    "Cold: loaded a second time; the system may still hold the file in its own cache.": "En frío: cargado por segunda vez; el sistema "
+    "puede tener aún el archivo en su propia caché.",
+    "Cold could not be measured: {engine} cannot be told to give the model back.": "No se pudo medir en frío: a {engine} no se le puede "
+    "pedir que suelte el modelo.",
+    "Memory is unknown: {engine} does not tell.": "No se conoce la memoria: {engine} no la dice.",
+    "Some replies are shorter than 8 tokens: their generation rate says little.": "Algunas respuestas tienen menos de 8 tokens: su "
+    "velocidad dice poco.",
+    # -- streams --------------------------------------------------------------------------------------------------------------------
+    "value (durations in s)": "valor (duraciones en s)",
+    "seconds since the call": "segundos desde la llamada",
+    "characters arrived": "caracteres recibidos",
+    "gap between chunks (ms)": "pausa entre trozos (ms)",
+    "chunks": "trozos",
+    "a reply that is not streamed": "una respuesta sin streaming",
+    "{model}: no text": "{model}: sin texto",
+    "{model}: first text after {first:.2g} s, whole after {whole:.2g} s, {chunks} chunks": "{model}: primer texto a los {first:.2g} s, "
+    "entero a los {whole:.2g} s, {chunks} trozos",
+    ", median gap {gap:.2g} ms": ", pausa mediana {gap:.2g} ms",
+    # -- comparisons, sweeps, reproductions -----------------------------------------------------------------------------------------
+    "model": "modelo",
+    "first token (s)": "primer token (s)",
+    "Flagged: {flag}.": "Aviso: {flag}.",
+    "{failed} of {n} calls failed: see the column 'error'.": "Fallaron {failed} de {n} llamadas: mira la columna 'error'.",
+    "{failed} calls failed: see the column 'error'.": "Fallaron {failed} llamadas: mira la columna 'error'.",
+    "{n} answers could not be scored: see the column 'score_error'.": (
+        "No se pudieron puntuar {n} respuestas: mira la columna 'score_error'."
+    ),
+    "no clear difference in {unclear} of {n} pairs": "sin diferencia clara en {unclear} de {n} parejas",
+    "no clear difference between {one} and {other}": "sin diferencia clara entre {one} y {other}",
+    "{higher} is higher than {lower}": "{higher} está por encima de {lower}",
+    "{better} is preferred to {other}": "se prefiere {better} a {other}",
+    "{done} of {n} calls of {model} were answered in an earlier run: see 'from_log'.": "{done} de {n} llamadas de {model} se respondieron "
+    "en una ejecución anterior: mira 'from_log'.",
+    "The run log ends early: {reason} ({path}).": "El registro acaba antes de tiempo: {reason} ({path}).",
+    "The end of the run log is missing: {reason} ({path}).": "Falta el final del registro: {reason} ({path}).",
+    "The last line of {file} was half-written; its call is made again.": "La última línea de {file} estaba a medias; su llamada se repite.",
+    "{n} line(s) of {file} cannot be read; their calls are made again.": "No se pueden leer {n} líneas de {file}; sus llamadas se repiten.",
+    "differs": "difiere",
+    "asked for differently": "se pidió distinto",
+    "ignored ({why})": "sin efecto ({why})",
+    "changed from {wanted}": "cambiado desde {wanted}",
+    "not sent": "no enviado",
+    "line: 95 % interval": "línea: intervalo del 95 %",
+    "vertical lines: 95 % intervals": "líneas verticales: intervalos del 95 %",
+    "{y} against {x}.": "{y} frente a {x}.",
+    "{figure} by {setting}.": "{figure} según {setting}.",
+    "unknown": "desconocido",
+    "mean over {settings}": "media sobre {settings}",
+    "{model}: {n} answers to {prompt}": "{model}: {n} respuestas a {prompt}",
+    "; for all: {options}": "; para todas: {options}",
+    "Similarity: cosine of vectors, mean over all pairs.": "Similitud: coseno de los vectores, media de todas las parejas.",
+    "Similarity: shared words, mean over all pairs.": "Similitud: palabras en común, media de todas las parejas.",
+    "the same request": "la misma petición",
+    "identical": "iguales",
+    "first fork": "primera bifurcación",
+    "{same} of {n}": "{same} de {n}",
+    "after {n} tokens: {one} or {other}": "tras {n} tokens: {one} o {other}",
+    "after {n} words: {one} or {other}": "tras {n} palabras: {one} o {other}",
+    "{model}, seed {seed}": "{model}, semilla {seed}",
+    "asked again in this process": "otra vez en este proceso",
+    "asked after another prompt": "tras otra pregunta",
+    "asked together with others": "junto con otras",
+    "asked after the model was loaded again": "tras cargar el modelo de nuevo",
+    "probability to be drawn (%)": "probabilidad de salir (%)",
+    # -- documents and knowledge bases ----------------------------------------------------------------------------------------------
+    "and {n} more": "y {n} más",
+    "and {n:,} more characters": "y {n:,} caracteres más",
+    "and more documents": "y más documentos",
+    "1 page": "1 página",
+    "{n} pages": "{n} páginas",
+    "{n:,} characters": "{n:,} caracteres",
+    "source": "fuente",
+    "title": "título",
+    "pages": "páginas",
+    "page": "página",
+    "characters": "caracteres",
+    "notes": "notas",
+    "text": "texto",
+    "tokens": "tokens",
+    "left out": "queda fuera",
+    "added": "añadidos",
+    "changed": "cambiados",
+    "removed": "quitados",
+    "unchanged": "sin cambios",
+    "skipped": "fuera",
+    "files": "archivos",
+    "which": "cuáles",
+    "{n} new passages": "{n} pasajes nuevos",
+    "nothing to read": "nada que leer",
+    "passages": "pasajes",
+    "{n} documents": "{n} documentos",
+    "{n} passages": "{n} pasajes",
+    " of {least} to {most} tokens (median {middle})": " de {least} a {most} tokens (mediana {middle})",
+    "words alone": "solo palabras",
+    "in memory": "en memoria",
+    "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none": (
+        "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin ella"
+    ),
+    "{share:.0%} ({low:.0%} to {high:.0%}) of {n}": "{share:.0%} (de {low:.0%} a {high:.0%}) de {n}",
+    # -- answers over documents, in the language of the question -------------------------------------------------------------------
+    "{found} ({how}{more})": "{found} ({how}{more})",
+    ", {n} below the threshold {threshold:g}": ", {n} por debajo del umbral {threshold:g}",
+    ", repeats left out: {n}": ", repeticiones descartadas: {n}",
+    "nothing relevant ({how}{more}): no model is asked": "nada relevante ({how}{more}): no se pregunta a ningún modelo",
+    "{passages}, nothing to change": "{passages}, nada que cambiar",
+    "{passages}, changed: {changed}": "{passages}, cambiados: {changed}",
+    "{kept} of {n} passages, {tokens} tokens {counted}{window}, {room} kept for the answer{left}": (
+        "{kept} de {n} pasajes, {tokens} tokens {counted}{window}, {room} reservados para la respuesta{left}"
+    ),
+    "counted exactly": "contados exactamente",
+    "estimated": "estimados",
+    "counted by the engine": "contados por el motor",
+    " of {window}": " de {window}",
+    "; left out: {ranks}": "; quedan fuera: {ranks}",
+    "instruction, {passages}, question": "instrucción, {passages}, pregunta",
+    "{tokens} tokens from {model}{ended}": "{tokens} tokens de {model}{ended}",
+    ", ended by {reason}": ", terminada por {reason}",
+    "it says that the passages do not say": "dice que los pasajes no lo dicen",
+    "{good} of {n} sentences are held up by what they cite": "lo que citan respalda {good} de {n} frases",
+    "hidden characters taken out ({n}): {names}": "caracteres ocultos quitados ({n}): {names}",
+    "numbers that look like those of passages, now in round brackets: {names}": (
+        "números que parecen los de un pasaje, ahora entre paréntesis: {names}"
+    ),
+    "names of control tokens (this engine reads them as text): {names}": (
+        "nombres de tokens de control (este motor los lee como texto): {names}"
+    ),
+    "names of control tokens (a space was put into them): {names}": "nombres de tokens de control (se les ha puesto un espacio): {names}",
+    "it cites no passage": "no cita ningún pasaje",
+    "there is no passage [{number}]": "no hay ningún pasaje [{number}]",
+    "the passage does not hold {words}": "el pasaje no contiene {words}",
+    "the passage does not hold: {words}": "el pasaje no contiene: {words}",
+    "cited": "citado",
+    "Nothing relevant was found, so no model was asked.": (
+        "No se ha encontrado nada relevante, así que no se ha preguntado a ningún modelo."
+    ),
+    "Nothing relevant was found for {question} ({left}).": "Nada relevante para {question} ({left}).",
+    "step": "paso",
+    "what happened": "qué ha pasado",
+    "passage": "pasaje",
+    "what was changed in it": "qué se ha cambiado en él",
+    "the prompt": "lo que se envía al modelo",
+    "rank": "puesto",
+    "place": "lugar",
+    "score": "puntuación",
+    "relevance": "relevancia",
+    "cosine": "coseno",
+    "its rank": "su puesto",
+    "with what comes before": "con lo que va antes",
+    "BM25": "BM25",
+    "words": "palabras",
+    "its passage": "su pasaje",
+    "{passages}, {least} to {most} tokens": "{passages}, de {least} a {most} tokens",
+    "new passages: {n}, texts embedded: {embedded}": "pasajes nuevos: {n}, textos vectorizados: {embedded}",
+    "1 passage": "1 pasaje",
+    "1 sentence": "1 frase",
+    "{n} sentences": "{n} frases",
+    "1 document": "1 documento",
+    "{low:.3g} to {high:.3g}": "{low:.3g} a {high:.3g}",
+    "{value:.2f} ({low:.2f} to {high:.2f})": "{value:.2f} (de {low:.2f} a {high:.2f})",
+    "{found:+.3g} ({level:.0%} interval {ends}, n = {n})": "{found:+.3g} (intervalo del {level:.0%} {ends}, n = {n})",
+    "no clear difference: {found}": "sin diferencia clara: {found}",
+    "{way}: {same} identical {where}": "{way}: {same} iguales {where}",
+}
+
+
+def reader() -> str:
+    """The reader's language: the variable `lang` of a notebook, else `LABKIT_LANG`, else English."""
+    return next((said for said in (_of_notebook(), settings.language()) if said in LANGUAGES), "en")
+
+
+def _of_notebook() -> Any:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell.user_ns.get("lang") if shell else None
+
+
+def chosen(lang: str | None) -> str:
+    """The language that a caller names, or the reader's; an OptionError for one that this course has not."""
+    return reader() if lang is None else language(lang)
+
+
+def say(english: str, lang: str | None = None, /, **values: object) -> str:
+    """A text in a language, the reader's by default, its values filled in.
+
+    >>> say("{n} passages", "es", n=3), say("{n} passages", "en", n=3)
+    ('3 pasajes', '3 passages')
+    """
+    text = SPANISH[english] if (lang or reader()) == "es" else english
+    return text.format(**values)
+
+
+def count(n: int, unit: str, lang: str | None = None) -> str:
+    """So many passages, sentences, documents or pages.
+
+    >>> count(1, "sentences", "es"), count(3, "passages", "en")
+    ('1 frase', '3 passages')
+    """
+    return say(f"1 {unit[:-1]}" if n == 1 else f"{{n}} {unit}", lang, n=n)

@@ -1,0 +1,79 @@
+"""What displays say: in the reader's language, and nothing without its Spanish."""
+
+from __future__ import annotations
+
+import ast
+import os
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import labkit
+from labkit import wording
+from labkit.errors import OptionError
+
+PACKAGE = Path(labkit.__file__).parent
+UNITS = ("passage", "sentence", "document", "page")
+
+
+def trees() -> list[ast.AST]:
+    """The modules that say something: the parsed files of the package that take `say` from `wording`."""
+    texts = [file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))]
+    return [ast.parse(text) for text in texts if "wording import" in text]
+
+
+def test_every_text_that_is_said_has_its_spanish() -> None:
+    calls = [node for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    named = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) in ("say", "_note") and call.args]
+    said = {call.args[0].value for call in named if isinstance(call.args[0], ast.Constant)}
+    assert len(said) > 60
+    assert said <= set(wording.SPANISH)
+
+
+def test_no_spanish_is_left_over() -> None:
+    texts = {node.value for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    counted = {f"1 {unit}" for unit in UNITS} | {f"{{n}} {unit}s" for unit in UNITS}
+    assert set(wording.SPANISH) - texts - counted == set()
+
+
+def slots(text: str) -> set[tuple[str | None, str | None]]:
+    return {(name, spec) for _, name, spec, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("english", wording.SPANISH)
+def test_both_languages_fill_in_the_same(english: str) -> None:
+    assert slots(english) == slots(wording.SPANISH[english])
+
+
+def test_the_variable_says_the_language_else_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, lang in (("es", "es"), ("ES_es.UTF-8", "es"), ("en", "en"), ("fr", "en"), ("", "en")):
+        monkeypatch.setenv("LABKIT_LANG", value)
+        assert wording.reader() == lang
+    assert wording.say("memory", "es") == "memoria"
+    assert wording.chosen(None) == "en"
+    with pytest.raises(OptionError, match="not a language"):
+        wording.chosen("fr")
+
+
+@pytest.mark.parametrize(("cell", "said"), [("lang = 'es'", "nombre"), ("lang = 'en'", "name"), ("lang = 3", "nombre"), ("", "nombre")])
+def test_a_notebook_says_the_language_first(cell: str, said: str) -> None:
+    code = f"{cell}\nimport labkit as lab\nprint(str(lab.models()).split()[0])"
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"LABKIT_LANG": "es"},
+    )
+    assert done.stdout.split()[-1:] == [said], done.stderr
+
+
+def test_counts_know_one() -> None:
+    for unit in UNITS:
+        for lang in ("en", "es"):
+            assert wording.count(1, f"{unit}s", lang).startswith("1 ")
+            assert wording.count(2, f"{unit}s", lang).startswith("2 ")
+    assert wording.count(1, "documents", "es") == "1 documento"
