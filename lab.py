@@ -15,16 +15,18 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to 
     )
 
 import argparse
+import os
 import signal
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from labkit import settings
 from labkit.errors import LabError
 from labkit.setup import ME, ROOT
 from labkit.setup.causes import explained
 from labkit.setup.environment import conda_python, is_ready, set_up
 from labkit.setup.lessons import find_lessons, report_table, run_lesson
-from labkit.setup.machine import check_machine, is_root, system_language
+from labkit.setup.machine import check_machine, is_root
 from labkit.setup.places import LOG, PYTHON
 from labkit.setup.programs import Step, hand_over, say
 
@@ -54,7 +56,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     lessons = argparse.ArgumentParser(add_help=False)
-    lessons.add_argument("--lang", choices=("en", "es"), default=system_language(), help="language of the lessons (here: %(default)s)")
+    lessons.add_argument("--lang", choices=("en", "es"), default=settings.language(), help="language of the lessons (here: %(default)s)")
     whole = argparse.ArgumentParser(ME, description="Learn and experiment with language models on your own machine.")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND")
     command = commands.add_parser("open", parents=[lessons], help="set up, then open JupyterLab on the first lesson (also without COMMAND)")
@@ -78,6 +80,7 @@ def open_lab(options: argparse.Namespace) -> int:
     command += [f"--LabApp.default_url=/lab/tree/{quote(lesson.relative_to(ROOT).as_posix())}"]
     command += ["--no-browser"] if options.no_browser else []
     command += ["--allow-root"] if is_root() else []  # a container, mostly; JupyterLab would refuse
+    os.environ["LABKIT_LANG"] = options.lang  # for notebooks that do not say theirs
     say(f"Opening {lesson.relative_to(ROOT)} in JupyterLab. Ctrl-C ends it: save your notebooks first.\n")
     return hand_over(command)
 

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("doctor", help="what this machine has, and the command that mends what it lacks")
     command.add_argument("--json", action="store_true", help="for programs, or to send to the teacher")
-    command.add_argument("--lang", choices=("en", "es"), help="default: LABKIT_LANG, else en")
+    command.add_argument("--lang", choices=("en", "es"), help="default: that of LABKIT_LANG or of this system")
     command.set_defaults(run=_doctor)
 
     command = commands.add_parser("models", help="every model at hand: shipped, files, Ollama, servers")
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("grades.csv"), help="beside it come NAME.json and NAME.feedback/ (default: %(default)s)"
     )
     command.add_argument("--solutions", type=Path, help="default: ./solutions")
-    command.add_argument("--lang", choices=("en", "es"), help="of the overview and the feedback's frame (default: LABKIT_LANG, else en)")
+    command.add_argument("--lang", choices=("en", "es"), help="of the overview and the feedback's frame")
     command.add_argument("--model", default="mini-m", help="the model that the exercises use")
     command.add_argument("--seed", type=int, default=1)
     command.add_argument("--jobs", type=int, default=2, help="at once (default: %(default)s)")

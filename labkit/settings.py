@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import sys
 from dataclasses import dataclass
@@ -54,8 +55,10 @@ def read() -> Settings:
 
 
 def language() -> str:
-    """The language in which displays speak where no notebook says one: `LABKIT_LANG`, 'en' or 'es'; empty for none."""
-    return os.environ.get("LABKIT_LANG", "").strip().lower()[:2]
+    """The user's language, 'es' or else 'en': what `LABKIT_LANG` says, else the system's settings."""
+    variables = [os.environ.get(name, "") for name in ("LABKIT_LANG", "LC_ALL", "LC_MESSAGES", "LANG")]
+    name = next(filter(None, variables), "") or locale.getlocale()[0] or ""
+    return "es" if name.strip().lower().startswith(("es", "spanish")) else "en"
 
 
 def watched() -> bool:

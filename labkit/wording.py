@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from . import settings
 from .prompts import LANGUAGES, language
@@ -21,6 +20,9 @@ SPANISH = {
     "the prompt as the model got it": "la pregunta como le llegó al modelo",
     "unit": "unidad",
     # -- models ---------------------------------------------------------------------------------------------------------------------
+    "{model} on {engine}": "{model} en {engine}",
+    ", context window {window}": ", contexto de {window}",
+    ", closed": ", cerrado",
     "name": "nombre",
     "engine": "motor",
     "kind": "clase",
@@ -219,14 +221,15 @@ SPANISH = {
 
 
 def reader() -> str:
-    """The reader's language: the variable `lang` of a notebook, else `LABKIT_LANG`, else English."""
-    return next((said for said in (_of_notebook(), settings.language()) if said in LANGUAGES), "en")
+    """The reader's language: what the variable `lang` of a notebook says, else `LABKIT_LANG`, else the system's settings."""
+    said = _of_notebook()
+    return said if said in LANGUAGES else settings.language()
 
 
-def _of_notebook() -> Any:
+def _of_notebook() -> str:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    return shell.user_ns.get("lang") if shell else None
+    return str(shell.user_ns.get("lang")) if shell else ""
 
 
 def chosen(lang: str | None) -> str:

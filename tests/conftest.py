@@ -24,6 +24,7 @@ for name in ("HOME", "USERPROFILE", *_FOLDERS):
     os.environ[name] = str(Path(_SESSION.name, "home" if name in ("HOME", "USERPROFILE") else f"home/{name.lower()}"))
     Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 os.environ["MPLBACKEND"] = "agg"
+os.environ["LABKIT_LANG"] = "en"  # whatever this system speaks
 
 BINDER_MEMORY = 2 << 30
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.setup import causes, environment, machine, packages, places, programs
+from labkit.setup import causes, environment, packages, places, programs
 
 from .servers.programs import free_port
 
@@ -514,25 +514,6 @@ def test_file_can_be_read_by_an_old_python_which_it_tells_what_to_do():
 def test_help_needs_the_standard_library_only_and_names_every_command():
     done = subprocess.run([sys.executable, "-S", "-E", "lab.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(f"    {name} " in done.stdout for name in ("open", "test", "run", "doctor", "setup"))
-
-
-@pytest.mark.parametrize(
-    ("variables", "language"),
-    [
-        ({"LANG": "es_ES.UTF-8"}, "es"),
-        ({"LANG": "en_US.UTF-8", "LC_ALL": "es_MX.UTF-8"}, "es"),
-        ({"LC_MESSAGES": "es_AR"}, "es"),
-        ({"LANG": "es_ES.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LANG": "et_EE.UTF-8"}, "en"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-    ],
-)
-def test_language_is_the_systems(variables, language, monkeypatch):
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert machine.system_language() == language
 
 
 def test_what_leads_elsewhere_is_kept_from_programs(monkeypatch):

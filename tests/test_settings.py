@@ -35,3 +35,24 @@ def test_environment_is_read_when_asked(monkeypatch, tmp_path):
     assert now.openai == ("http://127.0.0.1:8000/v1", "http://127.0.0.1:1234/v1")
     monkeypatch.delenv("LABKIT_CACHE")
     assert settings.read().cache.name == "labkit" and settings.read().cache.is_relative_to(Path.home())
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"LANG": "es_ES.UTF-8"}, "es"),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "es_MX.UTF-8"}, "es"),
+        ({"LC_MESSAGES": "es_AR"}, "es"),
+        ({"LANG": "es_ES.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "et_EE.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "es_ES.UTF-8", "LABKIT_LANG": "en"}, "en"),
+        ({"LANG": "C", "LABKIT_LANG": " ES"}, "es"),
+    ],
+)
+def test_the_language_is_ours_else_the_systems(variables, language, monkeypatch):
+    for name in ("LABKIT_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert settings.language() == language

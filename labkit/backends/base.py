@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..chat import Message, Options, Reply, as_messages
 from ..errors import CapabilityError, ModelClosedError, OptionError
+from ..wording import say
 from .many import Many
 from .stream import Delta as Delta
 from .stream import End as End
@@ -203,5 +204,6 @@ class Model(Many, ABC):
         self.close()
 
     def __repr__(self) -> str:
-        window = f", context window {self.context_window}" if self.context_window else ""
-        return f"<{self.name} on {self.engine}{window}{', closed' if self._closed else ''}>"
+        said = say("{model} on {engine}", model=self.name, engine=self.engine)
+        window = say(", context window {window}", window=self.context_window) if self.context_window else ""
+        return f"<{said}{window}{say(', closed') if self._closed else ''}>"

@@ -78,7 +78,7 @@ def doctor(lang: str | None = None) -> Report:
     Parameters
     ----------
     lang : {'en', 'es'}, optional
-        By default the reader's: the variable `lang` of a notebook, else `LABKIT_LANG`, else English.
+        By default the reader's: the variable `lang` of a notebook, else `LABKIT_LANG`, else the system's settings.
 
     Returns
     -------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import locale
 import os
 import shutil
 import subprocess
@@ -67,10 +66,3 @@ def check_compiler() -> None:
 
 def is_root() -> bool:
     return sys.platform != "win32" and os.geteuid() == 0
-
-
-def system_language() -> str:
-    """The language of the lessons that this system's settings ask for."""
-    variables = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
-    name = next(filter(None, variables), "") or locale.getlocale()[0] or ""
-    return "es" if name.lower().startswith(("es", "spanish")) else "en"
