@@ -9,13 +9,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..chat import Options, Sent, Usage, as_messages
-from ..errors import BackendError, CapabilityError, ContextWindowExceededError, OptionError, UnexpectedResponseError
+from ..errors import (
+    BackendError,
+    CapabilityError,
+    ContextWindowExceededError,
+    GenerationTimeoutError,
+    OptionError,
+    UnexpectedResponseError,
+)
 from .base import Delta, End, Events, Model, ModelInfo, Prompt, Request
 from .http import CancelledError, Guard, RefusedError
 from .ollama_prompt import about_tokens, chat_body, render
 from .ollama_store import OllamaServer, is_missing
 from .ollama_wordpiece import has_accents, normalized
-from .ollama_words import DEFAULT_WINDOW, GAVE_UP, REPEATED, describe, older_than
+from .ollama_words import DEFAULT_WINDOW, GAVE_UP, REPEATED, SILENT, describe, older_than
 from .wire import is_too_long, numbers, texts_of, too_long, unit_vectors
 
 if TYPE_CHECKING:
@@ -189,8 +196,8 @@ class OllamaModel(Model):
         guard = Guard(request.options.timeout, request.deadline, cancelled=request.cancelled)
         raw = request.prompt is not None
         calls: list[dict[str, Any]] = []
+        last: dict[str, Any] = {}
         try:
-            last: dict[str, Any] = {}
             for line in self.server.http.lines("/api/generate" if raw else "/api/chat", body, guard):
                 last = line
                 message = line if raw else line.get("message") or {}
@@ -203,6 +210,9 @@ class OllamaModel(Model):
             yield self._end(request, last, calls)
         except CancelledError:
             yield End("cancelled")
+        except GenerationTimeoutError as error:
+            error.fix += "" if last else f" {SILENT}"
+            raise
         except RefusedError as error:
             raise self._meaning(error, request) from None
 

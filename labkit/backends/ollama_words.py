@@ -17,6 +17,8 @@ SAFE_VERSION = (0, 17, 1)  # older ones let anybody who reaches the server read 
 # Why an answer may break off, and what helps: until 2026-09 without a word, since then with an error that has REPEATED in it.
 GAVE_UP = "Ollama gives up when a model repeats one token 30 times (newer ones: 100); or the server was stopped."
 REPEATED = "token repeat limit"
+# As of 0.24 it can lose count of its seats when a reader leaves in mid-answer: https://github.com/ollama/ollama/issues/17131
+SILENT = "Where Ollama stays silent, restart it: after a reply that was stopped, it may wait for ever."
 LIBRARY = "registry.ollama.ai/library/"
 
 

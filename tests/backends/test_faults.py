@@ -208,6 +208,15 @@ def test_fault_ends_in_its_error_before_the_deadline(protocol: Protocol, fault: 
     assert model.chat("Hi").text == "Hello"
 
 
+@pytest.mark.parametrize(("fault", "silent"), [("slow first byte", True), ("stall in mid-stream", False)])
+def test_only_a_silent_ollama_is_to_be_restarted(protocol: Protocol, fault: str, silent: bool, misbehaving_server: Misbehaving):
+    model = protocol.load(misbehaving_server.url)
+    misbehaving_server.faults[protocol.path] = FAULTS[fault][0](protocol)
+    with pytest.raises(errors.GenerationTimeoutError) as caught:
+        model.chat("Hi", timeout=DEADLINE)
+    assert ("restart it" in str(caught.value)) == (silent and protocol.name == "ollama")
+
+
 HARMLESS: dict[str, Any] = {
     "whole": lambda p: sends(response(p.whole("Hé", "llo 🦊"), 200, p.kind)),
     "one byte a chunk": lambda p: sends(p.start, *(chunk(bytes([byte])) for byte in p.whole("Hé", "llo 🦊")), END),
