@@ -150,6 +150,9 @@ SPANISH = {
     " of {least} to {most} tokens (median {middle})": " de {least} a {most} tokens (mediana {middle})",
     "words alone": "solo palabras",
     "in memory": "en memoria",
+    "numpy, in this process": "numpy, en este proceso",
+    "Qdrant, {where}, collection {name}": "Qdrant, {where}, colección {name}",
+    "PostgreSQL, {where}, table {name}": "PostgreSQL, {where}, tabla {name}",
     "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none": (
         "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin ella"
     ),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ...wording import say
 from .base import Entry, Where, check_where, matches, nearest
 
 if TYPE_CHECKING:
@@ -75,4 +76,4 @@ class NumpyStore:
         self._entries, self._ids, self._matrix = {}, [], None
 
     def __repr__(self) -> str:
-        return "numpy, in this process"
+        return say("numpy, in this process")

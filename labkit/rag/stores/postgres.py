@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import CapabilityError, LabError, MissingDependencyError, OptionError, ServerNotRunningError
+from ...wording import say
 from .base import Entry, Where, check_where, nearest
 from .qdrant import check_width
 
@@ -150,7 +151,7 @@ class PostgresStore:
             connection.close()
 
     def __repr__(self) -> str:
-        return f"PostgreSQL, {self._shown}, table {self.table}"
+        return say("PostgreSQL, {where}, table {name}", where=self._shown, name=self.table)
 
 
 def _literal(vector: Vectors) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import LabError, MissingDependencyError, OptionError, ServerNotRunningError
+from ...wording import say
 from .base import Entry, Where, check_where, nearest
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class QdrantStore:
         self._client.close()
 
     def __repr__(self) -> str:
-        return f"Qdrant, {self.where}, collection {self.collection}"
+        return say("Qdrant, {where}, collection {name}", where=self.where, name=self.collection)
 
 
 def check_width(width: int, known: int, who: str) -> None:
