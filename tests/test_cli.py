@@ -41,6 +41,14 @@ def test_errors_are_one_line_with_advice(arguments):
     assert done.returncode == 1 and done.stderr.startswith("labkit: ") and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["doctor", "models"])
+def test_a_reader_that_has_enough_is_no_error(command):
+    with subprocess.Popen([sys.executable, "-m", "labkit.cli", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(120) == 1
+
+
 def test_without_a_command_the_usage_is_shown():
     assert labkit().returncode == 2
     assert "mirror" in labkit("--help").stdout
