@@ -157,6 +157,56 @@ SPANISH = {
         "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin ella"
     ),
     "{share:.0%} ({low:.0%} to {high:.0%}) of {n}": "{share:.0%} (de {low:.0%} a {high:.0%}) de {n}",
+    # -- why a file was left out, and what is worth a note ----------------------------------------------------------------------------
+    "it begins as {encoding} and goes on as something else": "empieza como {encoding} y sigue como otra cosa",
+    "read as Windows-1252, since it is not UTF-8": "leído como Windows-1252, porque no es UTF-8",
+    "the last character was cut in half and left out": "el último carácter estaba cortado por la mitad y se dejó fuera",
+    "read as UTF-16 without a mark": "leído como UTF-16 sin marca",
+    "it holds bytes of zero: it is no text file": "contiene bytes a cero: no es un archivo de texto",
+    "it is no text: most of it are control characters": "no es texto: casi todo son caracteres de control",
+    "holds 1 hidden character: {names}": "contiene 1 carácter oculto: {names}",
+    "holds {n} hidden characters: {names}": "contiene {n} caracteres ocultos: {names}",
+    "it holds no text": "no contiene texto",
+    "it holds no text in the fields {fields}; there are: {known}": "no contiene texto en los campos {fields}; hay: {known}",
+    "none": "ninguno",
+    "it holds {n:,} records, more than {most:,}": "contiene {n:,} registros, más de {most:,}",
+    "it holds more than {most:,} records": "contiene más de {most:,} registros",
+    "none of its lines is JSON": "ninguna de sus líneas es JSON",
+    "lines that are no JSON were left out: {lines}": "líneas que no son JSON, fuera: {lines}",
+    "its JSON is nested too deeply": "su JSON está anidado a demasiada profundidad",
+    "it is no JSON in line {line}: {reason}": "no es JSON en la línea {line}: {reason}",
+    "it is no JSON: {reason}": "no es JSON: {reason}",
+    "it holds no text on its pages ({n}), only pictures: it was probably scanned. Run OCR on it first (ocrmypdf)": (
+        "no hay texto en sus páginas ({n}), solo imágenes: seguramente está escaneado. Pásale antes un OCR (ocrmypdf)"
+    ),
+    "no text on page {pages}": "sin texto en la página {pages}",
+    "page {page} holds text that a reader does not see: {text}": "la página {page} contiene texto que quien lee no ve: {text}",
+    "it was not read after {seconds:g} s, so it was given up": "a los {seconds:g} s no se había leído, así que se abandonó",
+    "reading it broke the reader: it wants too much memory, or is damaged on purpose": (
+        "al leerlo se rompió el lector: pide demasiada memoria o está dañado a propósito"
+    ),
+    "it is encrypted and wants a password: save it without one": "está cifrado y pide contraseña: guárdalo sin ella",
+    "it has {n:,} pages, more than {most:,}": "tiene {n:,} páginas, más de {most:,}",
+    "its text has more than {most:,} characters": "su texto tiene más de {most:,} caracteres",
+    "it is encrypted in a way that needs another package: pip install 'pypdf[crypto]', or save it without a password": (
+        "está cifrado de un modo que necesita otro paquete: pip install 'pypdf[crypto]', o guárdalo sin contraseña"
+    ),
+    "its parts are nested too deeply": "sus partes están anidadas a demasiada profundidad",
+    "it unpacks to more than memory holds": "al desempaquetarlo no cabe en la memoria",
+    "it is damaged or no PDF: {reason}": "está dañado o no es un PDF: {reason}",
+    "it is damaged: {reason}": "está dañado: {reason}",
+    "more than {most:,} files: the rest was left out": "más de {most:,} archivos: el resto se dejó fuera",
+    "files without an ending": "archivos sin extensión",
+    "labkit reads {kinds}, not {other}": "labkit lee {kinds}, no {other}",
+    "it is a link that leads out of the folder": "es un enlace que sale de la carpeta",
+    "it cannot be opened: {reason}": "no se puede abrir: {reason}",
+    "it is no ordinary file": "no es un archivo corriente",
+    "it is empty": "está vacío",
+    "it has {size:.0f} MB, more than the {most:.0f} MB that one file may have": (
+        "tiene {size:.0f} MB, más de los {most:.0f} MB que puede tener un archivo"
+    ),
+    "it cannot be read: {reason}": "no se puede leer: {reason}",
+    "its text has {n:,} characters, more than {most:,}": "su texto tiene {n:,} caracteres, más de {most:,}",
     # -- answers over documents, in the language of the question -------------------------------------------------------------------
     "{found} ({how}{more})": "{found} ({how}{more})",
     ", {n} below the threshold {threshold:g}": ", {n} por debajo del umbral {threshold:g}",

@@ -20,9 +20,9 @@ UNITS = ("passage", "sentence", "document", "page")
 
 
 def trees() -> list[ast.AST]:
-    """The modules that say something: the parsed files of the package that take `say` from `wording`."""
+    """The modules that say something: the parsed files of the package that know of `wording`."""
     texts = [file.read_text(encoding="utf-8") for file in sorted(PACKAGE.rglob("*.py"))]
-    return [ast.parse(text) for text in texts if "wording import" in text]
+    return [ast.parse(text) for text in texts if "wording import" in text or "wording.say" in text]
 
 
 def test_every_text_that_is_said_has_its_spanish() -> None:
@@ -75,3 +75,29 @@ def test_counts_know_one() -> None:
             assert wording.count(1, f"{unit}s", lang).startswith("1 ")
             assert wording.count(2, f"{unit}s", lang).startswith("2 ")
     assert wording.count(1, "documents", "es") == "1 documento"
+
+
+def test_why_a_file_is_left_out_is_said_in_both_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "empty.txt": b"",
+        "zeros.txt": b"a\0b" * 9,
+        "controls.txt": bytes(range(1, 9)) * 9,
+        "half.txt": b"\xff\xfea",
+        "broken.json": b'{"a": ',
+        "nothing.json": b"[]",
+        "none.jsonl": b"no\nno\n",
+        "no.pdf": b"%PDF-1.4 and no more",
+        "deep.json": b"[" * 100_000,
+        "old.txt": "año".encode("cp1252"),
+        "hidden.txt": "a\u200bb".encode(),
+        "lines.jsonl": b'{"a": "one"}\nno\n',
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    said = []
+    for lang in ("en", "es"):
+        monkeypatch.setenv("LABKIT_LANG", lang)
+        found = labkit.rag.documents.read(tmp_path)
+        said.append({item.source: item.reason for item in found.skipped} | {d.source: d.notes[0] for d in found})
+    assert len(said[0]) == len(said[1]) == len(files)
+    assert [name for name in said[0] if said[0][name] == said[1].get(name)] == []

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..wording import say
 from . import hidden
 
 MAX_RECORDS = 200_000
@@ -56,18 +57,18 @@ def decode(data: bytes) -> tuple[str, list[str]]:
             try:
                 return data.decode(encoding), []
             except UnicodeDecodeError:
-                raise FormatError(f"it begins as {encoding} and goes on as something else") from None
+                raise FormatError(say("it begins as {encoding} and goes on as something else", encoding=encoding)) from None
     try:
         text, notes = data.decode("utf-8"), []
     except UnicodeDecodeError as error:
-        text, notes = data.decode("cp1252", "replace"), ["read as Windows-1252, since it is not UTF-8"]
+        text, notes = data.decode("cp1252", "replace"), [say("read as Windows-1252, since it is not UTF-8")]
         if error.reason == "unexpected end of data" and max(data[: error.start], default=0) >= 0x80:
-            text, notes = data[: error.start].decode("utf-8"), ["the last character was cut in half and left out"]
+            text, notes = data[: error.start].decode("utf-8"), [say("the last character was cut in half and left out")]
     if "\x00" in text:
         half = data[1::2].count(0), data[0::2].count(0)
         if max(half) > 0.3 * len(data) / 2:
-            return data.decode("utf-16-le" if half[0] > half[1] else "utf-16-be", "replace"), ["read as UTF-16 without a mark"]
-        raise FormatError("it holds bytes of zero: it is no text file")
+            return data.decode("utf-16-le" if half[0] > half[1] else "utf-16-be", "replace"), [say("read as UTF-16 without a mark")]
+        raise FormatError(say("it holds bytes of zero: it is no text file"))
     return text, notes
 
 
@@ -77,7 +78,7 @@ def from_text(data: bytes, kind: str) -> Part:
     text = _lines(text)
     strange = sum(char < " " and char not in "\n\t\f" for char in text[:20_000])
     if strange > 0.1 * min(len(text), 20_000):
-        raise FormatError("it is no text: most of it are control characters")
+        raise FormatError(say("it is no text: most of it are control characters"))
     # The first heading of Markdown; of a text, a first line that stands alone and is no sentence.
     heading = re.search(r"^#{1,3}\s+(.+)$", text, re.M) if kind == "md" else re.match(r"\s*([^\n]{1,80}[^\n.!?:;,])\n[ \t]*\n", text)
     pages = (0, *(match.end() for match in re.finditer("\f", text))) if "\f" in text else ()
@@ -94,7 +95,9 @@ def about_hidden(text: str) -> list[str]:
     if not found:
         return []
     kinds = sorted({label for _, label in found})
-    return [f"holds {len(found)} hidden character{'s' if len(found) > 1 else ''}: {', '.join(kinds[:3])}{' …' if len(kinds) > 3 else ''}"]
+    names = ", ".join(kinds[:3]) + (" …" if len(kinds) > 3 else "")
+    one, several = "holds 1 hidden character: {names}", "holds {n} hidden characters: {names}"
+    return [say(one if len(found) == 1 else several, n=len(found), names=names)]
 
 
 def from_json(data: bytes, kind: str, fields: Sequence[str] | None) -> list[Part]:
@@ -107,8 +110,10 @@ def from_json(data: bytes, kind: str, fields: Sequence[str] | None) -> list[Part
         title = next((str(record[key]) for key in _TITLE_FIELDS if isinstance(record, Mapping) and record.get(key)), "")
         parts.append(Part(body, title, (), number, metadata, notes + more + about_hidden(body)))
     if not any(part.text.strip() for part in parts):
-        wanted = f" in the fields {', '.join(fields)}; there are: {', '.join(_known(records)) or 'none'}" if fields else ""
-        raise FormatError(f"it holds no text{wanted}")
+        if not fields:
+            raise FormatError(say("it holds no text"))
+        said = "it holds no text in the fields {fields}; there are: {known}"
+        raise FormatError(say(said, fields=", ".join(fields), known=", ".join(_known(records)) or say("none")))
     return [part for part in parts if part.text.strip()]
 
 
@@ -125,7 +130,7 @@ def _records(text: str) -> tuple[list[tuple[int, Any]], list[str]]:
     if not isinstance(value, list):
         return [(0, value)], []
     if len(value) > MAX_RECORDS:
-        raise FormatError(f"it holds {len(value):,} records, more than {MAX_RECORDS:,}")
+        raise FormatError(say("it holds {n:,} records, more than {most:,}", n=len(value), most=MAX_RECORDS))
     return list(enumerate(value, 1)), []
 
 
@@ -138,20 +143,22 @@ def _lines_of_json(text: str) -> tuple[list[tuple[int, Any]], list[str]]:
             except FormatError:
                 broken.append(number)
         if len(records) > MAX_RECORDS:
-            raise FormatError(f"it holds more than {MAX_RECORDS:,} records")
+            raise FormatError(say("it holds more than {most:,} records", most=MAX_RECORDS))
     if not records:
-        raise FormatError("none of its lines is JSON")
-    return records, [f"lines that are no JSON were left out: {', '.join(map(str, broken[:10]))}"] if broken else []
+        raise FormatError(say("none of its lines is JSON"))
+    left = say("lines that are no JSON were left out: {lines}", lines=", ".join(map(str, broken[:10])))
+    return records, [left] if broken else []
 
 
 def _load(text: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise FormatError("its JSON is nested too deeply") from None
+        raise FormatError(say("its JSON is nested too deeply")) from None
     except ValueError as error:
-        place = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise FormatError(f"it is no JSON{place}: {error.msg if isinstance(error, json.JSONDecodeError) else error}") from None
+        if isinstance(error, json.JSONDecodeError):
+            raise FormatError(say("it is no JSON in line {line}: {reason}", line=error.lineno, reason=error.msg)) from None
+        raise FormatError(say("it is no JSON: {reason}", reason=error)) from None
 
 
 def _record(record: Any, fields: Sequence[str] | None) -> tuple[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from ..wording import say
 from ._formats import FormatError, Part, about_hidden
 
 SECONDS = 60.0  # for one file
@@ -34,7 +35,7 @@ class PdfReader:
         """
         answer = self._ask(path)
         if "error" in answer:
-            raise FormatError(answer["error"])
+            raise FormatError(say(answer["error"], **answer.get("values", {})))
         text, pages, empty = "", [], []
         for number, page in enumerate(answer["pages"], 1):
             pages.append(len(text))
@@ -42,10 +43,11 @@ class PdfReader:
             if not page.strip():
                 empty.append(number)
         if not text.strip():
-            what = "page" if len(pages) == 1 else f"{len(pages)} pages"
-            raise FormatError(f"its {what} hold no text, only pictures: it was probably scanned. Run OCR on it first (ocrmypdf)")
-        notes = [f"no text on page {', '.join(map(str, empty[:10]))}"] if empty else []
-        notes += [f"page {number} holds text that a reader does not see: {text[:80]!r}" for number, text in answer["unseen"][:5]]
+            said = "it holds no text on its pages ({n}), only pictures: it was probably scanned. Run OCR on it first (ocrmypdf)"
+            raise FormatError(say(said, n=len(pages)))
+        notes = [say("no text on page {pages}", pages=", ".join(map(str, empty[:10])))] if empty else []
+        unseen = "page {page} holds text that a reader does not see: {text}"
+        notes += [say(unseen, page=number, text=repr(text[:80])) for number, text in answer["unseen"][:5]]
         text = text.rstrip() + "\n"
         return Part(text, answer["title"], tuple(pages), notes=notes + about_hidden(text))
 
@@ -58,7 +60,7 @@ class PdfReader:
             line = self._lines.get(timeout=self._seconds)
         except queue.Empty:
             self.close()
-            raise FormatError(f"it was not read after {self._seconds:g} s, so it was given up") from None
+            raise FormatError(say("it was not read after {seconds:g} s, so it was given up", seconds=self._seconds)) from None
         except OSError:
             line = b""
         try:
@@ -66,7 +68,7 @@ class PdfReader:
             return answer
         except ValueError:
             self.close()
-            raise FormatError("reading it broke the reader: it wants too much memory, or is damaged on purpose") from None
+            raise FormatError(say("reading it broke the reader: it wants too much memory, or is damaged on purpose")) from None
 
     def _worker(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:

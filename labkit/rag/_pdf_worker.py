@@ -48,7 +48,7 @@ class Unseen:
 
 
 def read(path: str) -> dict[str, Any]:
-    """`{"pages", "title", "unseen"}` or `{"error"}`."""
+    """`{"pages", "title", "unseen"}`, or `{"error", "values"}`: a text for `wording.say`, and what is filled in."""
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, PyPdfError
 
@@ -58,7 +58,7 @@ def read(path: str) -> dict[str, Any]:
             return {"error": "it is encrypted and wants a password: save it without one"}
         count = len(reader.pages)
         if count > PAGES:
-            return {"error": f"it has {count:,} pages, more than {PAGES:,}"}
+            return {"error": "it has {n:,} pages, more than {most:,}", "values": {"n": count, "most": PAGES}}
         pages, unseen, size = [], [], 0
         for number, page in enumerate(reader.pages, 1):
             watch = Unseen()
@@ -66,7 +66,7 @@ def read(path: str) -> dict[str, Any]:
             pages.append(text.encode("utf-8", "replace").decode())
             size += len(text)
             if size > CHARACTERS:
-                return {"error": f"its text has more than {CHARACTERS:,} characters"}
+                return {"error": "its text has more than {most:,} characters", "values": {"most": CHARACTERS}}
             if "".join(watch.found).strip():
                 unseen.append((number, " ".join(watch.found)[:200].encode("utf-8", "replace").decode()))
         title = str(reader.metadata.title or "") if reader.metadata else ""
@@ -78,9 +78,9 @@ def read(path: str) -> dict[str, Any]:
     except MemoryError:
         return {"error": "it unpacks to more than memory holds"}
     except PyPdfError as error:
-        return {"error": f"it is damaged or no PDF: {str(error)[:200]}"}
+        return {"error": "it is damaged or no PDF: {reason}", "values": {"reason": str(error)[:200]}}
     except Exception as error:  # whatever a file does to the parser, the next file is read
-        return {"error": f"it is damaged: {type(error).__name__}: {str(error)[:200]}"}
+        return {"error": "it is damaged: {reason}", "values": {"reason": f"{type(error).__name__}: {str(error)[:200]}"}}
 
 
 def main() -> None:

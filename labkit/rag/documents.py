@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OptionError
+from ..wording import say
 from ._formats import FormatError, Part, from_json, from_text
 from ._pdf import PdfReader
 
@@ -182,7 +183,7 @@ def find(path: str | Path, only: str | Sequence[str] | None = None) -> tuple[lis
         if patterns and not any(Path(name).match(pattern) for pattern in patterns):
             continue
         if len(files) == MAX_FILES:
-            skipped.append(Skipped(name, f"more than {MAX_FILES:,} files: the rest was left out"))
+            skipped.append(Skipped(name, say("more than {most:,} files: the rest was left out", most=MAX_FILES)))
             break
         kind = KINDS.get(Path(name).suffix.lower())
         if kind is None and (root.is_dir() and not patterns):
@@ -204,20 +205,22 @@ def _walk(root: Path) -> Iterator[str]:
 def _file(inside: Path, path: Path, name: str, kind: str | None) -> File | Skipped:
     source = name.encode("utf-8", "replace").decode()  # a name on disk may be no text
     if kind is None:
-        return Skipped(source, f"labkit reads {', '.join(sorted(KINDS))}, not {path.suffix or 'files without an ending'}")
+        other = path.suffix or say("files without an ending")
+        return Skipped(source, say("labkit reads {kinds}, not {other}", kinds=", ".join(sorted(KINDS)), other=other))
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(inside):
-            return Skipped(source, "it is a link that leads out of the folder")
+            return Skipped(source, say("it is a link that leads out of the folder"))
         state = real.stat()
     except (OSError, RuntimeError) as error:
-        return Skipped(source, f"it cannot be opened: {getattr(error, 'strerror', None) or error}")
+        return Skipped(source, say("it cannot be opened: {reason}", reason=getattr(error, "strerror", None) or error))
     if not stat.S_ISREG(state.st_mode):
-        return Skipped(source, "it is no ordinary file")
+        return Skipped(source, say("it is no ordinary file"))
     if state.st_size == 0:
-        return Skipped(source, "it is empty")
+        return Skipped(source, say("it is empty"))
     if state.st_size > MAX_BYTES:
-        return Skipped(source, f"it has {state.st_size / 1e6:.0f} MB, more than the {MAX_BYTES / 1e6:.0f} MB that one file may have")
+        said = "it has {size:.0f} MB, more than the {most:.0f} MB that one file may have"
+        return Skipped(source, say(said, size=state.st_size / 1e6, most=MAX_BYTES / 1e6))
     return File(source, real, state.st_size, state.st_mtime_ns)
 
 
@@ -236,7 +239,7 @@ class Reader:
         try:
             data = file.path.read_bytes()
         except (OSError, MemoryError) as error:
-            return [Skipped(file.source, f"it cannot be read: {getattr(error, 'strerror', None) or error}")]
+            return [Skipped(file.source, say("it cannot be read: {reason}", reason=getattr(error, "strerror", None) or error))]
         try:
             if kind == "pdf":
                 parts = [self._pdf.read(file.path)]
@@ -259,9 +262,9 @@ class Reader:
 def _document(file: File, kind: str, part: Part, digest: str) -> Document | Skipped:
     source = f"{file.source}#{part.record}" if part.record else file.source
     if len(part.text) > MAX_CHARACTERS:
-        return Skipped(source, f"its text has {len(part.text):,} characters, more than {MAX_CHARACTERS:,}")
+        return Skipped(source, say("its text has {n:,} characters, more than {most:,}", n=len(part.text), most=MAX_CHARACTERS))
     if not part.text.strip():
-        return Skipped(source, "it holds no text")
+        return Skipped(source, say("it holds no text"))
     title = part.title.strip()[:200] or Path(file.source).stem.replace("_", " ").replace("-", " ")
     return Document(source, part.text, part.pages, title, kind, part.metadata, tuple(part.notes), digest)
 
