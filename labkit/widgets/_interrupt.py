@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import atexit
 import signal
+import threading
 import weakref
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, Protocol
 
 PAUSE = 0.2  # seconds between two looks at whether the kernel is at rest
@@ -43,7 +46,8 @@ def watch(panel: Stoppable) -> None:
     shell: Any = get_ipython()
     kernel = getattr(shell, "kernel", None)
     if kernel is not None and getattr(kernel, "io_loop", None) is not None:
-        shell.events.register("post_run_cell", _after_cell)
+        shell.events.register("pre_execute", _before_cell)
+        _before_cell()  # this very cell
         kernel.io_loop.add_callback(_settle, kernel.io_loop)
 
 
@@ -56,9 +60,22 @@ def _settle(loop: Any) -> None:
         loop.call_later(PAUSE, _settle, loop)
 
 
-def _after_cell(result: Any) -> None:
-    if isinstance(result.error_in_exec, KeyboardInterrupt):
+def _before_cell() -> None:
+    # What ipykernel has set for this cell is called after ours and goes with it: wherever the interrupt then meets the cell, between
+    # two statements or where somebody catches it, widgets have heard it.
+    handler = signal.getsignal(signal.SIGINT)
+    ours = handler is stop_all or isinstance(handler, _StopAnd)
+    if callable(handler) and not ours and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _StopAnd(handler))
+
+
+class _StopAnd:
+    def __init__(self, then: Callable[[int, FrameType | None], object]) -> None:
+        self._then = then
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         stop_all()
+        self._then(number, frame)
 
 
 def _end() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -54,8 +55,8 @@ class Kernel:
         self.client.shell_channel.send(self.client.session.msg("comm_msg", {"comm_id": comm, "data": data}))
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
+@contextmanager
+def started() -> Iterator[Kernel]:
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel()
     kernel = Kernel(manager)
@@ -64,6 +65,12 @@ def kernel() -> Iterator[Kernel]:
     finally:
         kernel.client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    with started() as kernel:
+        yield kernel
 
 
 @pytest.fixture
@@ -80,6 +87,10 @@ def streaming(kernel, misbehaving_server) -> tuple[str, str]:
 
 def ended(kernel) -> str:
     return kernel.run(f"assert w.wait({SECONDS}); print(w.conversation.turns[0].reply.finish_reason)").strip()
+
+
+def printed(asked: str, word: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda m: m["parent_header"].get("msg_id") == asked and word in m["content"].get("text", "")
 
 
 def snapshot(message) -> Any:
@@ -101,12 +112,36 @@ def test_interrupting_the_kernel_stops_a_widget(kernel, streaming):
     assert ended(kernel) == "cancelled"
 
 
-def test_interrupting_a_running_cell_stops_widgets_too(kernel, streaming):
-    asked = kernel.client.execute("import time\nprint('begun', flush=True)\ntime.sleep(600)", stop_on_error=False)
-    kernel.until(lambda m: m["parent_header"].get("msg_id") == asked and m["msg_type"] == "stream")
+SLEEP = "import asyncio, time\ntry:\n    print('begun', flush=True)\n    time.sleep(600)\nfinally:\n    print('over')"
+CELLS = {
+    "raised": SLEEP,
+    "caught": SLEEP.replace("finally", "except KeyboardInterrupt"),
+    "awaited": SLEEP.replace("time.sleep(600)", "await asyncio.sleep(5)"),  # ipykernel cancels it at the loop's next event
+}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_interrupting_a_running_cell_stops_widgets_too(kernel, streaming, cell):
+    asked = kernel.client.execute(cell, stop_on_error=False)
+    kernel.until(printed(asked, "begun"))
+    time.sleep(0.5)  # until it sleeps: Python may lose what interrupts the printing itself
     kernel.manager.interrupt_kernel()
-    kernel.until(lambda m: m["parent_header"].get("msg_id") == asked and m["msg_type"] == "error")
+    kernel.until(printed(asked, "over"))
     assert ended(kernel) == "cancelled"
+
+
+def test_interrupting_the_cell_that_made_the_first_widget_stops_it(misbehaving_server):
+    misbehaving_server.faults["/api/chat"] = drips(NDJSON, ollama_line("word "), 0.02)
+    with started() as kernel:
+        lines = (
+            f"import labkit as lab; w = lab.widgets.chat('ollama:good@{misbehaving_server.url}')\nw.question.value = 'Go on.'\nw.ask()\n"
+        )
+        asked = kernel.client.execute(lines + SLEEP, stop_on_error=False)
+        kernel.until(printed(asked, "begun"))
+        time.sleep(0.5)
+        kernel.manager.interrupt_kernel()
+        kernel.until(printed(asked, "over"))
+        assert ended(kernel) == "cancelled"
 
 
 def test_the_view_is_never_redrawn_and_the_snapshot_stands_below_it(kernel):
