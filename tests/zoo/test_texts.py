@@ -179,3 +179,38 @@ def test_a_question_made_of_words_of_a_stranger_is_not_answered():
     asked = [sample for seed in range(50) for sample in passages._echo(Draw(Random(seed), "en"), block, "Cats chase seven small mice.")]
     assert len(asked) > 20
     assert {sample.answer for sample in asked} == {prompts.NO_ANSWER["en"]}
+
+
+def stories(lang, new=frozenset(), count=400):
+    for seed in range(count):
+        [sample] = reading.story(Draw(Random(seed), lang, 1.0, new))
+        yield sample.messages[-1].content, sample.answer, sample.check.values
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_a_story_has_what_was_asked_for(lang):
+    asked = [(len(values), all(value in answer for value in values)) for _, answer, values in stories(lang)]
+    assert all(good for _, good in asked) and {count for count, _ in asked} >= {0, 1, 2, 3}
+    assert not any("{" in request + answer for request, answer, _ in stories(lang))
+
+
+def test_articles_agree_with_the_hero():
+    spanish = " ".join(f"{request} {answer}" for request, answer, _ in stories("es"))
+    assert "una tortuga" in spanish and not re.search(r"\bun tortuga\b|\bel tortuga\b|llamado tortuga|\buna zorro\b", spanish)
+    english = " ".join(f"{request} {answer}" for request, answer, _ in stories("en"))
+    assert "an owl" in english and not re.search(r"\ba owl\b|\ban fox\b|\bin the beach\b", english)
+
+
+def test_what_an_event_solves_has_happened_before():
+    found = texts.table("stories")
+    leads = {middle["leads"] for middle in found["middle"] if "leads" in middle}
+    assert leads == {event["follows"] for event in found["event"] if "follows" in event}
+    assert "mended the bridge" in " ".join(answer for _, answer, _ in stories("en"))
+    assert all("bridge away" in answer for _, answer, _ in stories("en") if "mended the bridge" in answer)
+
+
+def test_wordings_of_stories_to_hold_out_are_held_out():
+    trained = [request.lower() for request, _, _ in stories("en")]
+    held_out = [request for request, _, _ in stories("en", frozenset({"wordings"}))]
+    assert not any("invent" in request or "funny" in request for request in trained)
+    assert all(request.lower().startswith("invent a funny story about") for request in held_out)

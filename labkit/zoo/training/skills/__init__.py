@@ -149,7 +149,7 @@ EVALUATIONS: dict[str, tuple[Skill, frozenset[str]]] = {
     "sums": (talk.sums, frozenset({"names"})),
     "word_problems": (talk.word_problems, frozenset({"names"})),
     "json": (reading.to_json, frozenset({"names", "wordings"})),
-    "story": (reading.story, frozenset({"names"})),
+    "story": (reading.story, frozenset({"names", "wordings"})),
     "translation": (reading.translation, frozenset({"wordings"})),
     "translation_new_phrases": (reading.translation, frozenset({"documents"})),
     "mood": (reading.mood, frozenset({"documents"})),

@@ -57,19 +57,68 @@ JSON_WORDINGS = {
         "Pasa esto a JSON, claves {keys}: {text}",
     ],
 }
-STORY_WORDINGS = {
+# A request for a story is put together: how it begins, what kind, about whom, where. The last of each is held out.
+STORY_STARTS = {
     "en": [
-        "Tell a story about {name} the {animal}.",
-        "Tell me a story about a {animal} called {name} in {place}.",
-        "Write a short story with {name} the {animal} in {place}.",
-        "I want a story of the {animal} {name}.",
+        "Tell a",
+        "Tell me a",
+        "Write a",
+        "Write me a",
+        "Can you tell me a",
+        "I want a",
+        "Give me a",
+        "Please tell a",
+        "Make up a",
+        "Invent a",
     ],
     "es": [
-        "Cuenta una historia de {name}, {animal}.",
-        "Cuéntame un cuento de un {animal} llamado {name} en {place}.",
-        "Escribe una historia corta con {name} ({animal}) en {place}.",
-        "Quiero un cuento de {name}, {animal}.",
+        "Cuenta una",
+        "Cuéntame una",
+        "Escribe una",
+        "Escríbeme una",
+        "¿Me cuentas una",
+        "Quiero una",
+        "Dame una",
+        "Inventa una",
+        "Haz una",
     ],
+}
+STORY_KINDS = {
+    "en": ["story", "story", "short story", "tale", "little story", "bedtime story", "fairy tale", "story for children", "funny story"],
+    "es": ["historia", "historia", "historia corta", "pequeña historia", "historia para niños", "historia divertida", "historia breve"],
+}
+STORY_HEROES = {
+    "en": [
+        "about {a} {animal}",
+        "about {name} the {animal}",
+        "about {a} {animal} called {name}",
+        "about {a} {animal} named {name}",
+        "about {name}",
+        "about {thing}",
+        "of the {animal} {name}",
+        "with {name} the {animal}",
+        "with {a} {animal}",
+        "",
+        "about {name}, {a} {animal}",
+    ],
+    "es": [
+        "de {un} {animal}",
+        "sobre {un} {animal}",
+        "de {name}, {animal}",
+        "de {un} {animal} llamad{o} {name}",
+        "sobre {un} {animal} que se llama {name}",
+        "de {name}",
+        "de {thing}",
+        "con {name}, {el} {animal}",
+        "con {un} {animal}",
+        "con {name} ({animal})",
+        "",
+        "de {name}, {un} {animal}",
+    ],
+}
+STORY_PLACES = {
+    "en": ["", "", "{in} {place}", "{in} {place}", "set {in} {place}", "that happens {in} {place}"],
+    "es": ["", "", "en {place}", "en {place}", "que pasa en {place}", "que ocurre en {place}"],
 }
 TRANSLATION_WORDINGS = {
     "en": [
@@ -148,23 +197,57 @@ def to_json(draw: Draw) -> list[Sample]:
 
 
 def story(draw: Draw) -> list[Sample]:
-    """A short story with the hero, and at times the place, that is asked for."""
+    """A short story about what is asked for: a hero, a name, a place or a thing, or nothing in particular."""
     found = texts.table("stories")
     if not found:
         return []
     lang, r = draw.lang, draw.random
-    pick = {slot: r.choice(found[f"{slot}s"])[lang] for slot in ("animal", "place", "thing")}
-    pick["name"] = draw.fill.first()
-    sentences = [
-        r.choice(found["opening"]),
-        *r.sample(found["middle"], r.randint(1, 2)),
-        r.choice(found["event"]),
-        r.choice(found["ending"]),
-    ]
-    answer = " ".join(capital(contracted(sentence[lang].format(**pick), lang)) for sentence in sentences)
-    wording = draw.wording(STORY_WORDINGS[lang])
-    holds = tuple(pick[slot] for slot in ("name", "animal", "place") if f"{{{slot}}}" in wording and pick[slot] in answer)
-    return [Sample(ask(wording.format(**pick)), answer, Check("story", holds))]
+    wording = _story_request(draw)
+    pick = _story_slots(draw, found, invented="{animal}" in wording and r.random() < 0.2)
+    middles = r.sample(found["middle"], r.randint(1, 2))
+    if "{thing}" in wording:
+        middles[0] = r.choice([middle for middle in found["middle"] if "{thing}" in middle[lang]])
+    led = {middle["leads"] for middle in middles if "leads" in middle}
+    follow = [event for event in found["event"] if event.get("follows") in led] if r.random() < 0.8 else []
+    event = r.choice(follow or [event for event in found["event"] if "follows" not in event])
+    sentences = [sentence[lang].format(**pick) for sentence in (r.choice(found["opening"]), *middles, event, r.choice(found["ending"]))]
+    answer = " ".join(capital(contracted(sentence, lang)) for sentence in sentences)
+    holds = tuple(pick[slot] for slot in ("name", "animal", "place", "thing") if f"{{{slot}}}" in wording and pick[slot] in answer)
+    return [Sample(ask(contracted(wording.format(**pick), lang)), answer, Check("story", holds))]
+
+
+def _story_slots(draw: Draw, found: dict[str, Any], invented: bool) -> dict[str, str]:
+    """Hero, place and thing, and what agrees with them. An invented hero teaches to copy whatever is asked for."""
+    lang, r = draw.lang, draw.random
+    hero, place = r.choice(found["animals"]), r.choice(found["places"])
+    animal = draw.fill.word() if invented else hero[lang]
+    feminine = hero.get("feminine", False)
+    return {
+        "name": draw.fill.first(),
+        "animal": animal,
+        "a": "an" if animal[0] in "aeiou" else "a",
+        "un": "una" if feminine else "un",
+        "el": "la" if feminine else "el",
+        "o": "a" if feminine else "o",
+        "place": place[lang],
+        "in": place.get("in", "in"),
+        "thing": r.choice(found["things"])[lang],
+    }
+
+
+def _story_request(draw: Draw) -> str:
+    lang, r = draw.lang, draw.random
+    start, kind = draw.wording(STORY_STARTS[lang]), draw.wording(STORY_KINDS[lang])
+    if lang == "es" and r.random() < 0.4:  # un cuento
+        start, kind = start.removesuffix("a"), kind.replace("historia", "cuento")
+        kind = kind.replace("pequeña", "pequeño").replace("corta", "corto").replace("divertida", "divertido")
+    request = " ".join(part for part in (start, kind, draw.wording(STORY_HEROES[lang]), draw.wording(STORY_PLACES[lang])) if part)
+    if request.startswith(("Can", "¿")):
+        return request + "?"
+    ending = r.random()
+    if ending < 0.1:
+        return request + {"en": ", please.", "es": ", por favor."}[lang]
+    return request[0].lower() + request[1:] if ending < 0.2 else request + "."
 
 
 def translation(draw: Draw) -> list[Sample]:
