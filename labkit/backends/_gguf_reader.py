@@ -99,8 +99,8 @@ class Reader:
             if len(read(size)) < size:
                 raise self.bad(f"it ends inside its header, after {self.size:,} bytes.", "The download or copy was cut short.")
 
-    def read(self) -> tuple[dict[str, Any], dict[str, int], tuple[Tensor, ...]]:
-        """Metadata, lengths of its arrays, and the tensor table."""
+    def read(self) -> tuple[dict[str, Any], dict[str, int], tuple[Tensor, ...], int]:
+        """Metadata, lengths of its arrays, the tensor table, and the byte at which the data starts."""
         if self.size < 4 or self.take(4) != b"GGUF":
             if not self.size:
                 raise self.bad("it is empty.", "The download failed.")
@@ -125,7 +125,7 @@ class Reader:
         if table and end > self.size:
             what = f"it has {self.size:,} bytes, but its header promises {end:,}."
             raise self.bad(what, f"{end - self.size:,} bytes are missing: the download or copy was cut short.")
-        return metadata, arrays, tuple(table)
+        return metadata, arrays, tuple(table), start
 
     def metadata(self, count: int) -> tuple[dict[str, Any], dict[str, int]]:
         found: dict[str, Any] = {}

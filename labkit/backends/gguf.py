@@ -34,6 +34,8 @@ class Header:
     arrays : dict
         Key -> length, for every array.
     tensors : tuple of Tensor
+    data : int
+        Byte of the file at which the numbers start; a tensor's own lie `offset` bytes further on.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Header:
     metadata: Mapping[str, Any]
     arrays: Mapping[str, int]
     tensors: tuple[Tensor, ...] = field(repr=False)
+    data: int = 0
 
     def get(self, key: str, default: Any = None) -> Any:
         """A value of the model's own architecture: `get("block_count")` reads 'llama.block_count'."""

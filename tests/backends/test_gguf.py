@@ -37,8 +37,8 @@ def test_header_agrees_with_llama_cpp_and_gguf():
     gguf = pytest.importorskip("gguf")
     path = catalog.path("mini-m")
     header, theirs = read_header(path, arrays=True), gguf.GGUFReader(path)
-    assert [(tensor.name, tensor.count, tensor.size) for tensor in header.tensors] == [
-        (tensor.name, int(tensor.n_elements), int(tensor.n_bytes)) for tensor in theirs.tensors
+    assert [(tensor.name, tensor.count, tensor.size, header.data + tensor.offset) for tensor in header.tensors] == [
+        (tensor.name, int(tensor.n_elements), int(tensor.n_bytes), int(tensor.data_offset)) for tensor in theirs.tensors
     ]
     for key, value in header.metadata.items():
         assert theirs.fields[key].contents() == value
