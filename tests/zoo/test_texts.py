@@ -10,7 +10,7 @@ from labkit import prompts
 from labkit.zoo.training import documents, texts
 from labkit.zoo.training.fill import FIRST_NAMES, Filler, is_held_out
 from labkit.zoo.training.sample import Draw
-from labkit.zoo.training.skills import SKILLS, entries, facts, passages, reading
+from labkit.zoo.training.skills import SKILLS, entries, facts, passages, reading, rules
 
 
 @pytest.mark.parametrize("file", sorted(documents.FOLDER.glob("*.toml")), ids=lambda f: f.stem)
@@ -214,3 +214,26 @@ def test_wordings_of_stories_to_hold_out_are_held_out():
     held_out = [request for request, _, _ in stories("en", frozenset({"wordings"}))]
     assert not any("invent" in request or "funny" in request for request in trained)
     assert all(request.lower().startswith("invent a funny story about") for request in held_out)
+
+
+def under_rules(lang, new=frozenset(), count=600):
+    for seed in range(count):
+        for sample in rules.system_prompt(Draw(Random(seed), lang, 1.0, new)):
+            yield sample.messages[0].content, sample.messages[1].content, sample
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_an_answer_obeys_its_rule_in_its_own_language(lang):
+    seen = list(under_rules(lang))
+    assert all(sample.check.right(sample.answer) for _, _, sample in seen)
+    assert not any("{" in system + question + sample.answer for system, question, sample in seen)
+    capital = {"en": "the capital of", "es": "la capital de"}
+    spoken = [sample.answer.lower() for system, _, sample in seen if system in rules.LANGUAGE[lang] and " capital " in sample.answer]
+    assert spoken and all(capital[lang] in answer for answer in spoken)
+
+
+def test_rules_are_learned_in_many_words_and_judged_in_others():
+    trained = {system for system, _, _ in under_rules("en")}
+    held_out = {system for system, _, _ in under_rules("en", frozenset({"wordings"}))}
+    assert len(trained) > 60
+    assert not held_out & trained and {"Just one word.", "Write in English, please."} <= held_out

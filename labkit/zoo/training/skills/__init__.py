@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..sample import Draw, Sample
-from . import facts, passages, reading, talk
+from . import facts, passages, reading, rules, talk
 
 Skill = Callable[[Draw], list[Sample]]
 
@@ -68,7 +68,7 @@ STAGES = (
             facts.world_facts: 4,
             reading.to_json: 4,
             talk.memory: 2.5,
-            talk.system_prompt: 2,
+            rules.system_prompt: 2,
             talk.sums: 2.5,
             talk.word_problems: 0.5,
             reading.translation: 1.5,
@@ -90,7 +90,7 @@ STAGES = (
             facts.world_facts: 5,
             reading.to_json: 3.5,
             talk.memory: 2.5,
-            talk.system_prompt: 2.5,
+            rules.system_prompt: 2.5,
             talk.sums: 5,
             talk.word_problems: 2,
             reading.translation: 3,
@@ -119,7 +119,7 @@ FURTHER = (
             facts.world_facts: 3.5,
             reading.to_json: 4,
             talk.memory: 1.5,
-            talk.system_prompt: 2.5,
+            rules.system_prompt: 2.5,
             talk.sums: 1.5,
             talk.word_problems: 1.5,
             reading.translation: 2.5,
@@ -153,7 +153,7 @@ EVALUATIONS: dict[str, tuple[Skill, frozenset[str]]] = {
     "translation": (reading.translation, frozenset({"wordings"})),
     "translation_new_phrases": (reading.translation, frozenset({"documents"})),
     "mood": (reading.mood, frozenset({"documents"})),
-    "system_prompt": (talk.system_prompt, frozenset({"names"})),
+    "system_prompt": (rules.system_prompt, frozenset({"names", "wordings"})),
     "memory": (talk.memory, frozenset({"names"})),
     "summary": (reading.summary, frozenset({"names", "documents"})),
 }

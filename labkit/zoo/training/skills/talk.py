@@ -1,4 +1,4 @@
-"""Small skills of a conversation: copying, sums, word problems, obeying a system prompt, memory."""
+"""Small skills of a conversation: copying, sums, word problems, memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from ....chat import Message
 from ..sample import Check, Draw, Sample, ask
-from . import facts
 
 COPY_WORDINGS = {
     "en": ["Repeat: {text}", "Say this again: {text}", "Copy: {text}"],
@@ -59,12 +58,6 @@ MEMORIES = {
     ],
 }
 NOTED = {"en": ["I will remember that.", "Noted."], "es": ["Lo recordaré.", "Anotado."]}
-NAMED = {
-    "en": ("Your name is {v}.", ["Who are you?", "What is your name?", "What are you called?"], "My name is {v}."),
-    "es": ("Te llamas {v}.", ["¿Quién eres?", "¿Cómo te llamas?", "¿Cuál es tu nombre?"], "Me llamo {v}."),
-}
-OTHER_LANGUAGE = {"en": ["Always answer in English.", "Answer in English."], "es": ["Responde siempre en español.", "Responde en español."]}
-ONE_WORD = {"en": "Answer with one word only.", "es": "Responde con una sola palabra."}
 
 
 def copying(draw: Draw) -> list[Sample]:
@@ -102,31 +95,6 @@ def _numbers(draw: Draw, sign: int = 0) -> tuple[int, int, int]:
     sign = sign or draw.random.choice((1, -1))
     a, b = draw.random.randint(0, 99), draw.random.randint(0, 99)
     return (a, b, sign) if sign > 0 else (max(a, b), min(a, b), sign)
-
-
-def system_prompt(draw: Draw) -> list[Sample]:
-    """Obeying the system message: a name, a language, one word only."""
-    r, lang = draw.random, draw.lang
-    task = r.choice(("name", "language", "one word"))
-    if task == "language":
-        other = Draw(r, "es" if lang == "en" else "en", draw.progress, draw.new)
-        index = r.getstate()
-        question = facts.world_facts(other)
-        r.setstate(index)
-        answer = facts.world_facts(draw)
-        if question and answer:
-            system = r.choice(OTHER_LANGUAGE[lang])
-            return [Sample((Message("system", system), *question[0].messages), answer[0].answer, answer[0].check)]
-    if task == "one word":
-        fact = facts.world_facts(draw)
-        if fact:
-            word = fact[0].check.values[0]
-            return [
-                Sample((Message("system", ONE_WORD[lang]), *fact[0].messages), word[:1].upper() + word[1:] + ".", Check("equals", (word,)))
-            ]
-    system, questions, reply = NAMED[lang]
-    name = draw.fill.first()
-    return [Sample(ask(draw.wording(questions), system.format(v=name)), reply.format(v=name), Check("holds", (name,)))]
 
 
 def memory(draw: Draw) -> list[Sample]:
