@@ -263,11 +263,11 @@ def file_info(path: Path, name: str, header: Header | None = None, window: int |
 
 def too_long(count: int, window: int, name: str, trained: int) -> ContextWindowExceededError:
     """The error of a prompt that does not fit."""
-    more = f'a larger window (load("{name}", context_window={min(trained, count + 512)})), ' if trained > window else ""
+    more = f'take a larger window (load("{name}", context_window={min(trained, count + 512)})), ' if trained > window else ""
     error = ContextWindowExceededError(
         f"The prompt has {count:,} tokens, and the context window of {name!r} is {window:,}: at least one must be left for the answer.",
         "Nothing was cut and nothing was generated.",
-        f"Shorten it, take {more}or let the oldest part be dropped (truncate=True).",
+        f"Shorten it, {more}or let the oldest part be dropped (truncate=True).",
     )
     error.prompt_tokens, error.context_window = count, window
     return error

@@ -253,6 +253,10 @@ def test_megabyte_prompt_is_refused_with_numbers(model):
     with pytest.raises(ContextWindowExceededError) as caught:
         model.chat("The fox ran. " * 80_000)
     assert caught.value.prompt_tokens > 100_000 and caught.value.context_window == 1024
+    assert caught.value.fix == "Shorten it, or let the oldest part be dropped (truncate=True)."
+    with lab.load("mini-m", context_window=64) as small, pytest.raises(ContextWindowExceededError) as caught:
+        small.chat("The fox ran. " * 40)
+    assert 'take a larger window (load("mini-m", context_window=' in caught.value.fix
 
 
 @pytest.mark.parametrize("unit", ["a", " ", "ñ", "\n", "9", "<|im_end|>", "👍"])
