@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ....chat import Message
 from ..sample import Check, Draw, Sample
 from . import facts
@@ -139,7 +141,7 @@ def system_prompt(draw: Draw) -> list[Sample]:
         return [_named(draw)]
     if rule == "language":
         return _in_another_language(draw)
-    found = facts.world_facts(draw) if rule == "one word" or r.random() < 0.7 else facts.course_facts(draw)
+    found = facts.world_facts(draw) if rule == "one word" else _any_question(draw)(draw)
     if not found:
         return []
     [fact] = found
@@ -151,7 +153,13 @@ def system_prompt(draw: Draw) -> list[Sample]:
     rules, words = (BEGIN, BEGINNINGS) if rule == "begin" else (END, ENDINGS)
     said = draw.fill.name() + "!" if r.random() < 0.5 else r.choice(words[lang])
     answer = f"{said} {fact.answer}" if rule == "begin" else f"{fact.answer} {said}"
-    return [_under(draw.wording(rules[lang]).format(v=said), fact, answer, Check("mentions", (*fact.check.values, said.rstrip("."))))]
+    values = fact.check.values if fact.check.kind in ("holds", "mentions") else (fact.answer.rstrip("."),)
+    return [_under(draw.wording(rules[lang]).format(v=said), fact, answer, Check("mentions", (*values, said.rstrip("."))))]
+
+
+def _any_question(draw: Draw) -> Callable[[Draw], list[Sample]]:
+    """Of the world, of the course, or what a newcomer types first: 'Who are you?' has its own answer unless a name is given."""
+    return draw.random.choices((facts.world_facts, facts.course_facts, facts.first_words), (11, 4, 5))[0]
 
 
 def _named(draw: Draw) -> Sample:
@@ -164,7 +172,7 @@ def _in_another_language(draw: Draw) -> list[Sample]:
     """The question in either language, the answer in this one."""
     r, lang = draw.random, draw.lang
     asks = {"en": "es", "es": "en"}[lang] if r.random() < 0.8 else lang
-    skill = facts.world_facts if r.random() < 0.75 else facts.course_facts
+    skill = _any_question(draw)
     state = r.getstate()
     question = skill(Draw(r, asks, draw.progress, draw.new))
     r.setstate(state)  # the same fact in both languages
