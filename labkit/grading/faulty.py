@@ -3,7 +3,7 @@
 Each question (POST /api/chat) takes the next step of the script; the last step stays. A step is a plain dict:
 
 =================================  ==========================================================================
-``{"say": ["Hel", "lo"]}``         answers in these pieces; ``prompt_tokens``, ``completion_tokens``: what it counts
+``{"say": ["Hel", "lo"]}``         answers in these pieces; ``prompt_tokens``, ``completion_tokens``: what it counts; ``done_reason``
 ``{"break_after": ["Hel"]}``       sends these pieces, then breaks the connection
 ``{"stall_after": ["Hel"]}``       sends these pieces, then nothing more
 ``{"drip": "la "}``                sends this piece again and again until the client hangs up
@@ -51,9 +51,9 @@ class FaultyServer:
     url : str
         Its address; ``load(f"ollama:good@{server.url}")`` asks it.
     calls : list of dict
-        The questions that came: ``prompt`` (the last message), ``messages``, ``options``, ``ended`` ('whole', 'broken', 'refused',
-        'hung up' by the client, or '' while it goes on), ``sent`` (pieces), and when, in seconds of one clock: ``began``, ``first``
-        and ``last`` piece.
+        The questions that came: ``prompt`` (the last message), ``messages``, ``options``, ``format`` (the schema), ``ended`` ('whole',
+        'broken', 'refused', 'hung up' by the client, or '' while it goes on), ``sent`` (pieces), and when, in seconds of one clock:
+        ``began``, ``first`` and ``last`` piece.
     asked : int
         Requests of any kind.
     """
@@ -87,7 +87,15 @@ class FaultyServer:
         """Note a question and take its step."""
         messages = body.get("messages") or []
         call: dict[str, Any] = {"prompt": str(messages[-1].get("content", "")) if messages else "", "messages": messages}
-        call |= {"options": body.get("options") or {}, "ended": "", "sent": 0, "began": time.monotonic(), "first": None, "last": None}
+        call |= {
+            "options": body.get("options") or {},
+            "format": body.get("format"),
+            "ended": "",
+            "sent": 0,
+            "began": time.monotonic(),
+            "first": None,
+            "last": None,
+        }
         with self._lock:
             number = len(self.calls)
             self.calls.append(call)
