@@ -115,6 +115,20 @@ def test_training_further_begins_with_the_weights_and_goes_on_gently(trained, wo
             assert torch.allclose(weight, wanted, atol=1e-3), tensor
 
 
+def test_checkpoints_are_averaged(trained, words, tmp_path):
+    last = trained[1] / "checkpoint.pt"
+    state = torch.load(last, map_location="cpu", weights_only=False)
+    for name, factor in (("double", 2.0), ("none", 0.0)):
+        torch.save(state | {"model": {key: factor * weight for key, weight in state["model"].items()}}, tmp_path / f"{name}.pt")
+    earlier = [tmp_path / "double.pt", tmp_path / "none.pt"]  # 1, 2 and 0 times the weights: their mean is the first
+    export.to_gguf(last, words, tmp_path / "mean.gguf", "test", average=earlier)
+    mean = export.from_gguf(tmp_path / "mean.gguf")[1]
+    assert all(torch.allclose(mean[key], weight.float(), atol=1e-2) for key, weight in state["model"].items() if key in mean)
+    export.to_gguf(last, words, tmp_path / "half.gguf", "test", average=earlier[1:])
+    half = export.from_gguf(tmp_path / "half.gguf")[1]["norm.weight"]
+    assert torch.allclose(half, state["model"]["norm.weight"].float() / 2)
+
+
 def test_training_further_with_muon(trained, words, tmp_path):
     config, weights, _ = export.from_gguf(trained[2])
     again = train.Trainer(config, words, tmp_path, train.Budget(tokens=4000), device="cpu", stages=FURTHER)

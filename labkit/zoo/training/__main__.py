@@ -40,6 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", default="", help="a shipped model to train further, a chat model mostly on reading, with its tokenizer")
     parser.add_argument("--muon", action="store_true", help="with --start: not gently but with Muon, for a run of millions of tokens")
     parser.add_argument("--keep", type=float, default=0.0, help="export: the share, 0 to 1, of the weights of --start that is blended in")
+    parser.add_argument("--average", type=Path, nargs="+", default=(), help="export: earlier checkpoints of the model, to average with")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
@@ -167,13 +168,15 @@ def export_step(arguments: argparse.Namespace) -> None:
     embeds = arguments.model in EMBEDDERS
     if not 0 <= arguments.keep <= 1 or (arguments.keep and (embeds or not arguments.start)):
         raise SystemExit("--keep is a share from 0 to 1 of the weights of --start, a chat model: export --start mini-m --keep 0.2")
+    if arguments.average and embeds:
+        raise SystemExit("--average is for chat models.")
     out = arguments.out or catalog.WEIGHTS / f"{arguments.model}.gguf"
     words, checkpoint = tokenizer.load(vocabulary(arguments)), arguments.folder / arguments.model / "checkpoint.pt"
     if embeds:
         figures = to_gguf(checkpoint, words, out, arguments.model)
     else:
         before = export.from_gguf(catalog.path(arguments.start))[1] if arguments.keep else None
-        figures = export.to_gguf(checkpoint, words, out, arguments.model, before, arguments.keep)
+        figures = export.to_gguf(checkpoint, words, out, arguments.model, before, arguments.keep, arguments.average)
     print(f"{out}: {out.stat().st_size:,} bytes, {figures}")
     if not arguments.out:
         from .evaluate import note_training

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,13 @@ NORMS = {"attention_norm": "attn_norm", "feed_norm": "ffn_norm"}
 
 
 def to_gguf(
-    checkpoint: Path, tokenizer: Tokenizer, out: Path, name: str, before: Mapping[str, torch.Tensor] | None = None, keep: float = 0.0
+    checkpoint: Path,
+    tokenizer: Tokenizer,
+    out: Path,
+    name: str,
+    before: Mapping[str, torch.Tensor] | None = None,
+    keep: float = 0.0,
+    average: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write a checkpoint as F16 GGUF.
 
@@ -48,6 +54,8 @@ def to_gguf(
         The weights that the training began with, by our names.
     keep : float
         Share of them to blend in: see `blended`.
+    average : sequence of Path
+        Earlier checkpoints of the same model, with whose weights it is averaged: see `averaged`.
 
     Returns
     -------
@@ -56,7 +64,8 @@ def to_gguf(
         and the machine.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    config, weights = Config(**state["config"]), blended(state["model"], before or {}, keep)
+    earlier = [torch.load(file, map_location="cpu", weights_only=False)["model"] for file in average]
+    config, weights = Config(**state["config"]), blended(averaged([state["model"], *earlier]), before or {}, keep)
     writer = gguf.GGUFWriter(str(out), "llama")
     _describe(writer, config, name)
     _vocabulary(writer, tokenizer)
@@ -68,6 +77,14 @@ def to_gguf(
         for ours, theirs in NORMS.items():
             writer.add_tensor(f"blk.{block}.{theirs}.weight", single(weights[f"blocks.{block}.{ours}.weight"]))
     return finish(writer, state)
+
+
+def averaged(sets: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of several sets of weights, each the end of a run that began with another of them.
+
+    What the runs agree on stays, what each of them forgot by chance comes back (Wortsman et al., *Model soups*, 2022).
+    """
+    return {name: torch.stack([weights[name].float() for weights in sets]).mean(0) for name in sets[0]}
 
 
 def blended(weights: Mapping[str, torch.Tensor], before: Mapping[str, torch.Tensor], keep: float) -> dict[str, torch.Tensor]:
