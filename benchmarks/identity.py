@@ -28,6 +28,7 @@ import labkit as lab
 from labkit.backends.ollama_wordpiece import unreadable
 from labkit.zoo import catalog
 from labkit.zoo.training import evaluate, huggingface, tokenizer
+from labkit.zoo.training.sample import END, render
 from labkit.zoo.training.skills import EVALUATIONS
 
 from .sweep import serve
@@ -40,7 +41,7 @@ def prompts(count: int) -> list[str]:
     """So many rendered prompts, in turn of every skill and language."""
     cells = [(skill, lang) for skill in EVALUATIONS for lang in ("en", "es")]
     each = -(-count // len(cells))
-    found = [[tokenizer.render(s.messages) for s in evaluate.samples(skill, lang, each)] for skill, lang in cells]
+    found = [[render(s.messages) for s in evaluate.samples(skill, lang, each)] for skill, lang in cells]
     return [one[row] for row in range(each) for one in found if row < len(one)][:count]
 
 
@@ -102,7 +103,7 @@ def in_onnx(folder: Path) -> Ask:
         while not generator.is_done():
             generator.generate_next_token()
             new.append(int(generator.get_next_tokens()[0]))
-        ends = {int(words.encode(mark)[0]) for mark in (tokenizer.END, tokenizer.END_OF_TEXT)}
+        ends = {int(words.encode(mark)[0]) for mark in (END, tokenizer.END_OF_TEXT)}
         return [int(one) for one in ids], words.decode(list(itertools.takewhile(lambda token: token not in ends, new)))
 
     return ask

@@ -73,6 +73,17 @@ def test_stored_outputs_name_no_private_folder(path):
     assert not re.search(r"(?:/root|/home/(?!you)\w+|C:\\\\Users)[/\\]", text)
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_lesson_imports_nothing_that_only_extras_bring(path):
+    extras = ["torch", "tokenizers", "gguf", "safetensors", "transformers", "onnx", "qdrant_client", "psycopg", "openai", "fastapi", "dask"]
+    lines = [line for cell in read(path).cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    imports = [line for line in lines if re.match(r"(?:import|from) \w", line)]
+    assert imports
+    code = "\n".join(["import sys", f"sys.modules.update(dict.fromkeys({extras}))", *imports])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def run_with_papermill(path: Path, out: Path, **parameters) -> None:
     papermill.execute_notebook(path, out, parameters=parameters, cwd=path.parent, progress_bar=False, execution_timeout=300)
 

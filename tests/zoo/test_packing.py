@@ -15,9 +15,8 @@ import torch
 from labkit.zoo.training import batches, packing, tokenizer, train
 from labkit.zoo.training.feed import Feed
 from labkit.zoo.training.model import Llama
-from labkit.zoo.training.sample import Draw
+from labkit.zoo.training.sample import Draw, render
 from labkit.zoo.training.skills import passages
-from labkit.zoo.training.tokenizer import render
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from labkit.chat import Message, message_dicts
 from labkit.zoo.training import batches, device, evaluate, export, optimizer, tokenizer, train
 from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.model import CONFIGS, Llama, attend
-from labkit.zoo.training.sample import Draw
+from labkit.zoo.training.sample import Draw, render
 from labkit.zoo.training.skills import FURTHER, SKILLS, Stage, facts, passages, talk
 
 TEXTS = [
@@ -53,7 +53,7 @@ def trained(words, tmp_path_factory):
 def test_render_is_the_chat_template():
     messages = [Message("system", "Be kind."), Message("user", "Hola\nque tal"), Message("assistant", "Bien"), Message("user", "2 + 2?")]
     template = Environment().from_string(prompts.CHAT_TEMPLATE)
-    assert tokenizer.render(messages) == template.render(messages=message_dicts(messages), add_generation_prompt=True)
+    assert render(messages) == template.render(messages=message_dicts(messages), add_generation_prompt=True)
 
 
 def test_training_lowers_the_loss_and_ends_slowly(trained):
@@ -75,7 +75,7 @@ def test_exported_file_loads_and_answers(trained):
 
 def test_tokens_are_the_same_in_llama_cpp(trained, words):
     llama = llama_cpp.Llama(str(trained[2]), vocab_only=True, verbose=False)
-    samples = [tokenizer.render(s.messages) + s.answer for skill in SKILLS for s in skill(Draw(Random(3), "es"))]
+    samples = [render(s.messages) + s.answer for skill in SKILLS for s in skill(Draw(Random(3), "es"))]
     for text in TEXTS + samples:
         ids = words.encode(text, add_special_tokens=False).ids
         assert llama.tokenize(text.encode(), add_bos=False, special=True) == ids
@@ -184,7 +184,7 @@ def test_shipped_matrices_have_the_precision_of_the_training(trained):
 
 def test_llama_cpp_computes_what_torch_computes(trained, words):
     trainer, _, out = trained
-    ids = words.encode(tokenizer.render([Message("user", "¿Cuánto es 12 + 30?")]), add_special_tokens=False).ids
+    ids = words.encode(render([Message("user", "¿Cuánto es 12 + 30?")]), add_special_tokens=False).ids
     llama = llama_cpp.Llama(str(out), n_ctx=128, logits_all=True, verbose=False)
     llama.eval(ids)
     with torch.no_grad():

@@ -15,9 +15,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from .sample import Draw, Sample
+from .sample import END, Draw, Sample, render
 from .skills import STAGES, Skill, Stage
-from .tokenizer import END, render
 
 LONGEST = 1000  # tokens of one sample
 LONGEST_ROW = 1500

@@ -13,9 +13,8 @@ from typing import Any
 from ...errors import OptionError
 from .. import catalog
 from . import texts
-from .sample import Draw, Sample
+from .sample import Draw, Sample, render
 from .skills import EVALUATIONS, passages
-from .tokenizer import render
 
 SEED = 20_261_121
 LONGEST_ANSWER = 120

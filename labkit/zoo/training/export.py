@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 
 from ... import prompts
 from .model import EPSILON, ROPE_BASE, Config
-from .tokenizer import END, END_OF_TEXT, SPECIAL
+from .sample import END
+from .tokenizer import END_OF_TEXT, SPECIAL
 from .tokenizer import of as tokenizer_of
 
 # Our name of a matrix -> llama.cpp's.

@@ -17,7 +17,8 @@ from ... import prompts
 from ...errors import BackendError, MissingDependencyError
 from .export import from_gguf
 from .model import EPSILON, ROPE_BASE, Config
-from .tokenizer import END, END_OF_TEXT
+from .sample import END
+from .tokenizer import END_OF_TEXT
 
 # Our name of a matrix -> that of `LlamaForCausalLM`.
 NAMES = {

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
 from ...chat import Message
 from .fill import Filler
+
+START, END = "<|im_start|>", "<|im_end|>"  # marks of the chat template
 
 
 @dataclass(frozen=True)
@@ -118,3 +121,9 @@ class Draw:
 def ask(text: str, system: str = "") -> tuple[Message, ...]:
     """A conversation of one user message, with a system message where given."""
     return (*([Message("system", system)] if system else []), Message("user", text))
+
+
+def render(messages: Iterable[Message], reply: bool = True) -> str:
+    """The conversation as the model reads it: what `labkit.prompts.CHAT_TEMPLATE` gives, without a template engine."""
+    text = "".join(f"{START}{m.role}\n{m.content}{END}\n" for m in messages)
+    return text + f"{START}assistant\n" if reply else text

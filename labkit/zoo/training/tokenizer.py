@@ -6,25 +6,18 @@ Digits never merge, so that the model sees the digits of a sum one by one. The s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from ...chat import Message
-from .sample import Draw
+from .sample import END, START, Draw
 from .skills import SKILLS
 
 VOCABULARY = 2048
-END_OF_TEXT, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+END_OF_TEXT = "<|endoftext|>"
 SPECIAL = (END_OF_TEXT, START, END)
-
-
-def render(messages: Iterable[Message], reply: bool = True) -> str:
-    """The conversation as the model reads it: what `labkit.prompts.CHAT_TEMPLATE` gives, without a template engine."""
-    text = "".join(f"{START}{m.role}\n{m.content}{END}\n" for m in messages)
-    return text + f"{START}assistant\n" if reply else text
 
 
 def corpus(samples: int, seed: int) -> Iterator[str]:
