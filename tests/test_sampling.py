@@ -73,7 +73,7 @@ def test_draws_of_llama_cpp_have_these_probabilities(model, places, name):
     distance = np.abs(counts / DRAWS - expected).sum() / 2
     chance = np.sqrt(2 / np.pi * expected * (1 - expected) / DRAWS).sum() / 2  # of as many draws from these very probabilities, on average
     print(f"{name}: total variation {distance:.4f}, {chance:.4f} by chance, {np.count_nonzero(expected)} tokens kept")
-    assert distance < 1.5 * chance + 0.001 and not counts[expected == 0].any()
+    assert distance < 1.3 * chance + 0.001 and not counts[expected == 0].any()
 
 
 def test_what_llama_cpp_keeps_is_kept_with_the_same_probability(model, places):
