@@ -16,7 +16,7 @@ from labkit.errors import CapabilityError, ContextWindowExceededError, OptionErr
 
 PROMPT = "Tell a story about a fox."
 SO_FAR = ("", "Once there was a", "Once there was a fox. It", "Once there was a fox called", "One night a strange")
-DRAWS = 20_000
+DRAWS = 60_000
 SETTINGS = {
     "defaults": {},
     "hot top_k": {"temperature": 1.5, "top_k": 12, "top_p": 1.0},
@@ -73,7 +73,7 @@ def test_draws_of_llama_cpp_have_these_probabilities(model, places, name):
     distance = np.abs(counts / DRAWS - expected).sum() / 2
     chance = np.sqrt(2 / np.pi * expected * (1 - expected) / DRAWS).sum() / 2  # of as many draws from these very probabilities, on average
     print(f"{name}: total variation {distance:.4f}, {chance:.4f} by chance, {np.count_nonzero(expected)} tokens kept")
-    assert distance < 1.3 * chance + 0.001 and not counts[expected == 0].any()
+    assert distance < min(0.02, 1.3 * chance + 0.001) and not counts[expected == 0].any()
 
 
 def test_what_llama_cpp_keeps_is_kept_with_the_same_probability(model, places):
