@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...backends.base import Model
-from ...backends.registry import load
 from ...chat import Options
 from ...errors import LabError
 from ...sampling import apply
 from ..faulty import FaultyServer, Step
 from ..parts import Exercise, Trial
+from . import engine
 
 SEEDS = [1, 2, 3, 4, 5]
 WILD: dict[str, Any] = {"temperature": 1.5, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
@@ -215,12 +213,6 @@ def options(t: Trial, goal: str) -> dict[str, Any]:
         t.expect(full.temperature >= 0.8, "rule", "temperature >= 0.8")
     t.expect(full.max_tokens is not None and full.max_tokens <= 16, "rule", "max_tokens <= 16")
     return dict(found)
-
-
-@functools.lru_cache(1)
-def engine(name: str) -> Model:
-    """The model on this side of the pipe, loaded once."""
-    return load(name)
 
 
 _ASKED: dict[str, str] = {}  # question to the engine -> its answer: with a seed it is always the same

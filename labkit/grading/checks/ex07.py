@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...backends.base import Model
-from ...backends.registry import load
 from ...measure import token_logprobs
 from ..parts import Exercise, Trial
+from . import engine
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -194,12 +192,6 @@ ANSWERS: Mapping[str, Pairs] = {
         ("¿Qué es un token?", "Ni idea."),
     ],
 }
-
-
-@functools.lru_cache(2)
-def engine(name: str) -> Model:
-    """A shipped model on this side of the pipe, loaded once."""
-    return load(name)
 
 
 def surprises(name: str, pairs: Pairs) -> list[Any]:
