@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .translation import translated
 from .wording import chosen, say
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def sent_html(sent: Sent, lang: str | None = None) -> str:
     rows = [(key, _plain(one)) for key, one in sent.request.items()]
     out = table_html((say("sent", lang), say("value", lang)), rows, sent.engine)
     if sent.ignored:
-        out += table_html((say("not obeyed", lang), say("why", lang)), sent.ignored.items())
+        out += table_html(
+            (say("not obeyed", lang), say("why", lang)), [(name, translated(why, lang)) for name, why in sent.ignored.items()]
+        )
     if sent.prompt is not None:
         shown = f"<div class='{PLAIN}' style='{_BOX}'>{escape(sent.prompt)}</div>"
         out += f"<details><summary>{say('the prompt as the model got it', lang)}</summary>{shown}</details>"

@@ -15,7 +15,8 @@ LabError
 ├── OptionError                        (ValueError)       an option or message that cannot be sent
 └── ExerciseError                                         an exercise or submission is malformed
 
-A message says what happened, with the value; then the likely cause; then the command that mends it.
+A message says what happened, with the value; then the likely cause; then the command that mends it. It is written in English where
+it is raised, and shown in the reader's language (`translation.py`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from typing import Any
 
 
 class LabError(Exception):
-    """What happened, its likely cause, and how to mend it.
+    """What happened, its likely cause, and how to mend it; `str(error)` says all three in the reader's language.
 
     Parameters
     ----------
     what : str
-        What happened, with the value that caused it.
+        What happened, with the value that caused it. In English, as are the other two.
     cause : str
         The likely cause, where it is not obvious.
     fix : str
@@ -46,7 +47,13 @@ class LabError(Exception):
         self.what, self.cause, self.fix = what, cause, fix
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.cause, self.fix) if part)
+        return " ".join(self.parts())
+
+    def parts(self, lang: str | None = None) -> list[str]:
+        """What happened, its cause and how to mend it, those that there are, in a language; by default the reader's."""
+        from . import translation, wording
+
+        return [translation.translated(part, lang or wording.reader()) for part in (self.what, self.cause, self.fix) if part]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), dict(self.__dict__))

@@ -52,7 +52,7 @@ def test_a_caller_may_say_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABKIT_LANG", "es")
     assert (wording.chosen(None), wording.chosen("en")) == ("es", "en")
     assert (wording.say("memory"), wording.say("memory", "en")) == ("memoria", "memory")
-    with pytest.raises(OptionError, match="not a language"):
+    with pytest.raises(OptionError, match="no es un idioma"):
         wording.chosen("fr")
 
 

@@ -58,7 +58,7 @@ class Reader:
         stream.seek(0)
 
     def bad(self, what: str, cause: str = _DAMAGED) -> BadModelFileError:
-        return BadModelFileError(f"{self.path.name}: {what}", cause, _AGAIN)
+        return BadModelFileError(f"{self.path.name} cannot be read: {what}.", cause, _AGAIN)
 
     def left(self) -> int:
         return self.size - self.stream.tell()
@@ -66,7 +66,7 @@ class Reader:
     def take(self, count: int) -> bytes:
         data = self.stream.read(count)
         if len(data) < count:
-            raise self.bad(f"it ends inside its header, after {self.size:,} bytes.", "The download or copy was cut short.")
+            raise self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
         return data
 
     def scalar(self, kind: int) -> Any:
@@ -75,13 +75,13 @@ class Reader:
 
     def skip(self, count: int) -> None:
         if count > self.left():
-            raise self.bad(f"it ends inside its header, after {self.size:,} bytes.", "The download or copy was cut short.")
+            raise self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
         self.stream.seek(count, 1)
 
     def length(self, what: str, most: int | None = None) -> int:
         value: int = self.scalar(10)
         if value > self.left() or (most is not None and value > most):
-            raise self.bad(f"{what} has a length of {value:,}.")
+            raise self.bad(f"{what} has a length of {value:,}")
         return value
 
     def string(self, what: str, most: int | None = None) -> str:
@@ -95,35 +95,35 @@ class Reader:
             head = read(8)
             size = unpack(head)[0] if len(head) == 8 else most
             if size >= most:
-                raise self.bad(f"the list {key!r} does not end within the file.")
+                raise self.bad(f"the list {key!r} does not end within the file")
             if len(read(size)) < size:
-                raise self.bad(f"it ends inside its header, after {self.size:,} bytes.", "The download or copy was cut short.")
+                raise self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
 
     def read(self) -> tuple[dict[str, Any], dict[str, int], tuple[Tensor, ...], int]:
         """Metadata, lengths of its arrays, the tensor table, and the byte at which the data starts."""
         if self.size < 4 or self.take(4) != b"GGUF":
             if not self.size:
-                raise self.bad("it is empty.", "The download failed.")
-            raise self.bad("it does not begin with 'GGUF'.", "It is another kind of file, perhaps a web page saved in its place.")
+                raise self.bad("it is empty", "The download failed.")
+            raise self.bad("it does not begin with 'GGUF'", "It is another kind of file, perhaps a web page saved in its place.")
         version = self.scalar(4)
         if version not in (2, 3):
             swapped = version & 0xFFFF == 0 and version
             cause = "It was made for big-endian machines." if swapped else "It is damaged, or newer than this labkit."
-            raise self.bad(f"GGUF version {version} cannot be read.", cause)
+            raise self.bad(f"its GGUF version is {version}", cause)
         tensors, pairs = self.scalar(11), self.scalar(11)
         if not 0 <= pairs <= self.left() // 13:
-            raise self.bad(f"it promises {pairs:,} entries of metadata in {self.left():,} bytes.")
+            raise self.bad(f"it promises {pairs:,} entries of metadata in {self.left():,} bytes")
         if not 0 <= tensors <= self.left() // 24:
-            raise self.bad(f"it promises {tensors:,} tensors in {self.left():,} bytes.")
+            raise self.bad(f"it promises {tensors:,} tensors in {self.left():,} bytes")
         metadata, arrays = self.metadata(pairs)
         alignment = metadata.get("general.alignment", 32)
         if alignment <= 0 or alignment & (alignment - 1):
-            raise self.bad(f"general.alignment is {alignment}, which is no power of two.")
+            raise self.bad(f"general.alignment is {alignment}, which is no power of two")
         table = self.tensors(tensors, alignment)
         start = _padded(self.stream.tell(), alignment)
         end = start + max((tensor.offset + tensor.size for tensor in table), default=0)
         if table and end > self.size:
-            what = f"it has {self.size:,} bytes, but its header promises {end:,}."
+            what = f"it has {self.size:,} bytes, but its header promises {end:,}"
             raise self.bad(what, f"{end - self.size:,} bytes are missing: the download or copy was cut short.")
         return metadata, arrays, tuple(table), start
 
@@ -134,11 +134,11 @@ class Reader:
         for _ in range(count):
             key = self.string("the name of a metadata entry", _LONGEST_KEY)
             if not key or key in seen:
-                raise self.bad(f"the metadata entry {key!r} is there twice." if key else "a metadata entry has no name.")
+                raise self.bad(f"the metadata entry {key!r} is there twice" if key else "a metadata entry has no name")
             seen.add(key)
             kind = self.scalar(4)
             if key == "general.alignment" and kind != _UINT32:
-                raise self.bad(f"general.alignment has type {kind}, not a 32-bit number.")
+                raise self.bad(f"general.alignment has type {kind}, not a 32-bit number")
             if kind == _ARRAY:
                 values, arrays[key] = self.array(key)
                 if values is not None:
@@ -148,7 +148,7 @@ class Reader:
             elif kind in _SCALARS:
                 found[key] = self.scalar(kind)
             else:
-                raise self.bad(f"the metadata entry {key!r} has the unknown type {kind}.")
+                raise self.bad(f"the metadata entry {key!r} has the unknown type {kind}")
         return found, arrays
 
     def array(self, key: str) -> tuple[list[Any] | None, int]:
@@ -156,20 +156,20 @@ class Reader:
         keep = self.all or (count <= _KEPT and not key.startswith("tokenizer."))
         if kind == _STRING:
             if count * 8 > self.left():
-                raise self.bad(f"the list {key!r} has a length of {count:,}.")
+                raise self.bad(f"the list {key!r} has a length of {count:,}")
             if keep:
                 return [self.string(key) for _ in range(count)], count
             self.skip_strings(key, count)
             return None, count
         if kind not in _SCALARS:
-            raise self.bad(f"the list {key!r} has elements of the unknown type {kind}.")
+            raise self.bad(f"the list {key!r} has elements of the unknown type {kind}")
         form = _SCALARS[kind][1]
         width = struct.calcsize("<" + form)
         if not keep:
             self.skip(count * width)
             return None, count
         if count * width > self.left():
-            raise self.bad(f"the list {key!r} has a length of {count:,}.")
+            raise self.bad(f"the list {key!r} has a length of {count:,}")
         return list(struct.unpack(f"<{count}{form}", self.take(count * width))), count
 
     def tensors(self, count: int, alignment: int) -> list[Tensor]:
@@ -179,36 +179,36 @@ class Reader:
         for _ in range(count):
             name = self.string("the name of a tensor", _LONGEST_NAME)
             if name in names:
-                raise self.bad(f"the tensor {name!r} is there twice.")
+                raise self.bad(f"the tensor {name!r} is there twice")
             names.add(name)
             dims = self.scalar(4)
             if dims > _MOST_DIMS:
-                raise self.bad(f"the tensor {name!r} has {dims} dimensions.")
+                raise self.bad(f"the tensor {name!r} has {dims} dimensions")
             shape = tuple(self.scalar(11) for _ in range(dims))
             kind, place = self.scalar(4), self.scalar(10)
             tensor = self.tensor(name, shape, kind, place)
             if place != offset:
-                raise self.bad(f"the tensor {name!r} starts at byte {place:,} of the data instead of {offset:,}.")
+                raise self.bad(f"the tensor {name!r} starts at byte {place:,} of the data instead of {offset:,}")
             table.append(tensor)
             offset += _padded(tensor.size, alignment)
             if offset >= 2**63:
-                raise self.bad(f"its tensors up to {name!r} take {offset:,} bytes.")
+                raise self.bad(f"its tensors up to {name!r} take {offset:,} bytes")
         return table
 
     def tensor(self, name: str, shape: tuple[int, ...], kind: int, place: int) -> Tensor:
         if kind not in TYPES:
-            raise self.bad(f"the tensor {name!r} has the unknown type {kind}.", "It is damaged, or newer than this labkit.")
+            raise self.bad(f"the tensor {name!r} has the unknown type {kind}", "It is damaged, or newer than this labkit.")
         label, block, size = TYPES[kind]
         count = 1
         for dim in shape:
             count *= dim
             if dim < 0 or count >= 2**63:
-                raise self.bad(f"the tensor {name!r} has the shape {shape}.")
+                raise self.bad(f"the tensor {name!r} has the shape {shape}")
         if shape and shape[0] % block:
-            raise self.bad(f"the tensor {name!r} of type {label} has rows of {shape[0]:,} numbers, not a multiple of {block}.")
+            raise self.bad(f"the tensor {name!r} of type {label} has rows of {shape[0]:,} numbers, not a multiple of {block}")
         bytes_ = count // block * size
         if bytes_ >= 2**63:
-            raise self.bad(f"the tensor {name!r} takes {bytes_:,} bytes.")
+            raise self.bad(f"the tensor {name!r} takes {bytes_:,} bytes")
         return Tensor(name, shape, label, place, bytes_)
 
 

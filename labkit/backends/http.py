@@ -67,7 +67,7 @@ class Server:
             raise OptionError(f"{url!r} is not the address of a server.", fix="An address looks like http://127.0.0.1:11434.")
         self.host = parts.hostname
         self.local = is_loopback(self.host)
-        self._who = f"{name or 'The server'} at {self.url}"
+        self._who = f"{name or 'The server'} ({self.url})"
         self._headers = {"user-agent": "labkit", "accept-encoding": "identity"}
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"

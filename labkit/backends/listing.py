@@ -74,7 +74,7 @@ def _shipped() -> Iterator[ModelInfo]:
         try:
             info = _file(catalog.path(name), name)
         except LabError as error:
-            info = ModelInfo(name, "llama.cpp", note=error.what)
+            info = ModelInfo(name, "llama.cpp", note=error.parts()[0])
         yield ModelInfo(**asdict(info) | {"kind": card.kind})
 
 
@@ -114,4 +114,4 @@ def _server(url: str, named: bool) -> Iterator[ModelInfo]:
             yield ModelInfo(f"openai:{name}@{url}", "OpenAI-compatible")
     except LabError as error:
         if named:  # asked for by the user, so its silence is worth a line
-            yield ModelInfo(f"openai:@{url}", "OpenAI-compatible", note=error.what)
+            yield ModelInfo(f"openai:@{url}", "OpenAI-compatible", note=error.parts()[0])

@@ -41,7 +41,7 @@ class OllamaServer:
     def __init__(self, host: str | None = None, timeout: float = 30.0) -> None:
         self.url = settings.server_url(host, settings.OLLAMA_PORT) if host else settings.read().ollama
         self.timeout = timeout
-        self.http = Server(self.url, "Ollama", START)
+        self.http = Server(self.url, "Ollama", start=START)
 
     def __repr__(self) -> str:
         return f"<Ollama at {self.url}>"

@@ -52,7 +52,7 @@ def served_models(url: str, timeout: float = 30.0, api_key: str | None = None) -
 
 
 def _server(url: str, api_key: str | None) -> Server:
-    return Server(base_url(url), "", START, settings.read().api_key if api_key is None else api_key)
+    return Server(base_url(url), "", start=START, api_key=settings.read().api_key if api_key is None else api_key)
 
 
 def _models(server: Server, timeout: float = 30.0) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..chat import FOREIGN_NAMES, Options, Reply, Sent
-from ..wording import say
+from ..translation import translated
+from ..wording import reader, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def sent_as(name: str, wanted: Any, sent: Sent) -> tuple[str, str]:
     ('0.8', 'changed from 0.9')
     """
     if name in sent.ignored:
-        return "", say("ignored ({why})", why=sent.ignored[name])
+        return "", say("ignored ({why})", why=translated(sent.ignored[name], reader()))
     flat = dict(sent.request) | dict(sent.request.get("options") or {})
     for key in (name, *_THEIRS.get(name, ())):
         if key in flat:

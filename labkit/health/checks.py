@@ -61,11 +61,16 @@ def engine(lang: str) -> Sequence[Check]:
     return [Check(NAMES[lang]["engine"], "ok", TEXTS[lang]["engine_ok"].format(version=llama_cpp.__version__))]
 
 
+def _failed(name: str, error: LabError, lang: str) -> Check:
+    *said, fix = error.parts(lang)
+    return Check(NAMES[lang][name], "problem", " ".join(said), fix)
+
+
 def models(lang: str) -> Sequence[Check]:
     try:
         size = sum(catalog.path(name).stat().st_size for name in catalog.names())
     except LabError as error:
-        return [Check(NAMES[lang]["models"], "problem", f"{error.what} {error.cause}", error.fix)]
+        return [_failed("models", error, lang)]
     text = TEXTS[lang]["models_ok"].format(names=", ".join(catalog.names()), size=display.bytes_text(size))
     return [Check(NAMES[lang]["models"], "ok", text)]
 
@@ -79,7 +84,7 @@ def answer(lang: str) -> Sequence[Check]:
         with load(name) as model:
             reply = model.chat("Hello", temperature=0, max_tokens=20, timeout=60)
     except LabError as error:
-        return [Check(NAMES[lang]["answer"], "problem", f"{error.what} {error.cause}", error.fix)]
+        return [_failed("answer", error, lang)]
     seconds = time.perf_counter() - start
     text = TEXTS[lang]["answer_ok"].format(model=name, tokens=reply.usage.completion_tokens, seconds=seconds)
     return [Check(NAMES[lang]["answer"], "ok", text)]

@@ -211,4 +211,7 @@ def _said(error: BaseException) -> str:
         # In OpenAI's words, which clients look for.
         start = f"This model's maximum context length is {error.context_window} tokens. However, your messages resulted in"
         return f"{start} {error.prompt_tokens} tokens. Nothing was cut and nothing was generated: shorten them."
-    return str(error) if isinstance(error, LabError) else "The server met an error that it did not expect; its log has more."
+    # In English whoever runs the server: clients look for words in it.
+    return (
+        " ".join(error.parts("en")) if isinstance(error, LabError) else "The server met an error that it did not expect; its log has more."
+    )

@@ -152,7 +152,7 @@ class Arena(Panel):
             stream = self.shelf.get(name).stream(round.prompt, options=self._options)
             round.replies[name] = self._follow(stream, show)
         except Exception as error:
-            round.errors[name] = error_text(error)
+            round.errors[name] = error_text(error, self.lang)
         column.value = self._column_html(round, place)
 
     def vote(self, place: int) -> None:

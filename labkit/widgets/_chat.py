@@ -94,10 +94,9 @@ class Conversation:
             raise OptionError("There is no message to change.", fix="Send one first.")
         return self.turns.pop().question
 
-    def answered(self, reply: Reply | None, error: Exception | None = None) -> None:
-        """Put the reply, or what there is of it, into the last turn."""
-        self.turns[-1].reply = reply
-        self.turns[-1].error = error_text(error) if error else ""
+    def answered(self, reply: Reply | None, error: str = "") -> None:
+        """Put the reply, or what there is of it and why it ended, into the last turn."""
+        self.turns[-1].reply, self.turns[-1].error = reply, error
 
 
 class Chat(Panel):
@@ -210,7 +209,7 @@ class Chat(Panel):
             self.conversation.answered(self._follow(stream, show))
             self._say(figures(turn.reply, self._t))
         except Exception as error:
-            self.conversation.answered(stream.reply, error)
+            self.conversation.answered(stream.reply, error_text(error, self.lang))
             raise
         finally:
             self._draw()

@@ -178,7 +178,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         self._set_busy(busy)
 
     def _failed(self, error: Exception) -> None:
-        self.status.value = error_html(error, self._t("error"))
+        self.status.value = error_html(error, self.lang)
         if not isinstance(error, LabError):
             logging.getLogger("labkit.widgets").debug("in a widget", exc_info=error)
 
@@ -300,13 +300,13 @@ def later(seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle | None:
         return None
 
 
-def error_html(error: Exception, word: str) -> str:
+def error_html(error: Exception, lang: str) -> str:
     """An error in place: what happened, its cause, how to mend it."""
-    parts = [error.what, error.cause, error.fix] if isinstance(error, LabError) else [f"{type(error).__name__}: {error}"]
-    lines = "<br>".join(escape(part) for part in parts if part)
-    return f"<div class='lk-error' role='alert'><b>{escape(word)}</b> {lines}</div>"
+    parts = error.parts(lang) if isinstance(error, LabError) else [f"{type(error).__name__}: {error}"]
+    lines = "<br>".join(escape(part) for part in parts)
+    return f"<div class='lk-error' role='alert'><b>{escape(TEXTS['error'][lang])}</b> {lines}</div>"
 
 
-def error_text(error: Exception) -> str:
+def error_text(error: Exception, lang: str) -> str:
     """The same as plain text."""
-    return str(error) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
+    return " ".join(error.parts(lang)) if isinstance(error, LabError) else f"{type(error).__name__}: {error}"
