@@ -13,6 +13,9 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from .wording import THIN
+
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 TABLE = Path(__file__).with_name("errors.es.toml")
 
 
@@ -25,7 +28,7 @@ def spanish(text: str) -> str:
     for pattern, rendering in _patterns():
         if found := pattern.fullmatch(text):
             return rendering.format(**{name: spanish(value) for name, value in found.groupdict().items()})
-    return text
+    return text.replace(",", THIN) if _THOUSANDS.fullmatch(text) else text
 
 
 def translated(text: str, lang: str) -> str:

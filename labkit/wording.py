@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import string
 import sys
+from typing import Any
 
 from . import settings
 from .prompts import LANGUAGES, language
+
+THIN = "\u202f"  # a narrow space that no line ends at
 
 SPANISH = {
     # -- replies --------------------------------------------------------------------------------------------------------------------
@@ -17,7 +21,7 @@ SPANISH = {
     "value": "valor",
     "not obeyed": "sin efecto",
     "why": "por qué",
-    "the prompt as the model got it": "la pregunta como le llegó al modelo",
+    "the prompt as the model got it": "el prompt tal como le llegó al modelo",
     "unit": "unidad",
     # -- models ---------------------------------------------------------------------------------------------------------------------
     "{model} on {engine}": "{model} en {engine}",
@@ -154,9 +158,9 @@ SPANISH = {
     "Qdrant, {where}, collection {name}": "Qdrant, {where}, colección {name}",
     "PostgreSQL, {where}, table {name}": "PostgreSQL, {where}, tabla {name}",
     "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none": (
-        "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin ella"
+        "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin respuesta"
     ),
-    "{share:.0%} ({low:.0%} to {high:.0%}) of {n}": "{share:.0%} (de {low:.0%} a {high:.0%}) de {n}",
+    "{share:.0%} ({low:.0%} to {high:.0%}) of {n}": "el {share:.0%} (de {low:.0%} a {high:.0%}) de {n}",
     # -- why a file was left out, and what is worth a note ----------------------------------------------------------------------------
     "it begins as {encoding} and goes on as something else": "empieza como {encoding} y sigue como otra cosa",
     "read as Windows-1252, since it is not UTF-8": "leído como Windows-1252, porque no es UTF-8",
@@ -296,8 +300,25 @@ def say(english: str, lang: str | None = None, /, **values: object) -> str:
     >>> say("{n} passages", "es", n=3), say("{n} passages", "en", n=3)
     ('3 pasajes', '3 passages')
     """
-    text = SPANISH[english] if (lang or reader()) == "es" else english
-    return text.format(**values)
+    lang = lang or reader()
+    return filled(SPANISH[english] if lang == "es" else english, lang, **values)
+
+
+def filled(text: str, lang: str, /, **values: object) -> str:
+    """A text of this language with its values.
+
+    >>> filled("{n:,} tokens", "en", n=12345), filled("{n:,} tokens", "es", n=12345)
+    ('12,345 tokens', '12\u202f345 tokens')
+    """
+    return (_Spanish() if lang == "es" else string.Formatter()).vformat(text, (), values)
+
+
+class _Spanish(string.Formatter):
+    """Thousands apart by a narrow space, since a comma would be read as a decimal mark."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        said = super().format_field(value, format_spec)
+        return said.replace(",", THIN) if format_spec == "," else said
 
 
 def count(n: int, unit: str, lang: str | None = None) -> str:

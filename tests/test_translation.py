@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import string
 import subprocess
 import sys
@@ -24,6 +25,16 @@ def english_of(text: str) -> str | None:
     )
 
 
+def parts_of(text: str) -> dict[str, str]:
+    """What stands in the places of its English, by name."""
+    return translation._pattern(english_of(text)).fullmatch(text).groupdict() if english_of(text) else {}
+
+
+def used(text: str) -> set[str]:
+    """The English of the table for a text and for what it holds."""
+    return {english_of(text)}.union(*(used(value) for value in parts_of(text).values())) if text != ANY else set()
+
+
 def test_whatever_an_error_can_say_has_its_spanish():
     assert len(SAID) > 600
     assert {text.replace(ANY, "…"): place for text, place in SAID.items() if english_of(text) is None} == {}, (
@@ -32,7 +43,17 @@ def test_whatever_an_error_can_say_has_its_spanish():
 
 
 def test_no_spanish_is_left_over():
-    assert set(PAIRS) - {english_of(text) for text in SAID} == set()
+    assert set(PAIRS) - set().union(*map(used, SAID)) == set()
+
+
+def test_no_english_is_left_within_the_spanish():
+    """What an error puts into its text has its Spanish too, unless it is the name of something."""
+    left = {}
+    for text, place in SAID.items():
+        for name, value in parts_of(text).items():
+            if re.search(r"[a-z]{3}", value) and not value.isidentifier() and translation.spanish(value) == value:
+                left[place] = (name, value)
+    assert left == {}
 
 
 @pytest.mark.parametrize("english", PAIRS)
@@ -60,6 +81,11 @@ def test_a_value_within_a_text_is_rendered_too(tmp_path):
         "La descarga falló.",
         "Consíguelo de nuevo de donde vino.",
     ]
+
+
+def test_a_number_within_a_text_is_written_as_in_spanish():
+    assert translation.spanish("The prompt has 4,011 tokens and does not fit the context window.").count("4\u202f011") == 1
+    assert translation.spanish("1,5") == "1,5"
 
 
 @pytest.mark.parametrize("text", ["", "Something new.", "a: b", "{curly} {0}", "x" * 100_000, "=" * 5000, ": " * 2000, "no existe\nnada"])

@@ -64,11 +64,11 @@ WORDS = {
     "es": {
         "asked": "se pide",
         "input": "con",
-        "got": "llegó",
+        "got": "se obtuvo",
         "expected": "se esperaba",
         "hint": "pista",
         "points": "puntos hasta ahora: {got:g} de {seen:g} visibles aquí",
-        "hidden": "{hidden:g} más dependen de pruebas que guarda el profesor",
+        "hidden": "en pruebas que guarda el profesor: {hidden:g} más",
         "hidden_part": "una prueba que guarda el profesor",
         "raised": "{kind}: {text}",
         "no_error": "ningún error",
@@ -85,25 +85,25 @@ ISOLATION = {
         "en": "Each submission ran as a user of its own, in a file system that holds Python, its packages, the shipped models and an empty "
         "folder, without network, with limits on time, memory, processes, output and disk. Not kept apart: the kernel and the processor "
         "(a fault in the kernel would let it out).",
-        "es": "Cada entrega se ejecutó como un usuario propio, en un sistema de archivos con Python, sus paquetes, los modelos incluidos y "
-        "una carpeta vacía, sin red y con límites de tiempo, memoria, procesos, salida y disco. No quedan aparte el núcleo del sistema ni "
-        "el procesador (un fallo del núcleo la dejaría salir).",
+        "es": "Cada entrega se ejecutó con un usuario del sistema solo para ella, en un sistema de archivos con Python, sus paquetes, los "
+        "modelos incluidos y una carpeta vacía, sin red y con límites de tiempo, memoria, procesos, salida y disco. No están aislados el "
+        "núcleo del sistema ni el procesador (un fallo del núcleo la dejaría salir).",
     },
     "user": {
         "en": "Each submission ran as a user of its own with limits on time, memory, processes and output. NOT kept apart: files that "
         "every user may read, and the network. Python's own ways to them are refused, but code that goes around Python can use them. Use "
         "--container for submissions that you do not trust.",
-        "es": "Cada entrega se ejecutó como un usuario propio con límites de tiempo, memoria, procesos y salida. NO quedan aparte los "
-        "archivos que cualquier usuario puede leer ni la red. Se rechazan los caminos de Python hacia ellos, pero un código que rodee "
-        "Python puede usarlos. Con entregas que no sean de confianza, usa --container.",
+        "es": "Cada entrega se ejecutó con un usuario del sistema solo para ella y con límites de tiempo, memoria, procesos y salida. NO "
+        "están protegidos los archivos que puede leer cualquier usuario ni la red. Se bloquean las vías normales de Python para llegar a "
+        "ellos, pero un código que las esquive puede usarlos. Con entregas que no sean de confianza, usa --container.",
     },
     "process": {
         "en": "Each submission ran in a process and folder of its own with limits on time, memory and output. NOT kept apart: your files, "
         "your other programs and the network. Python's own ways to them are refused, but code that goes around Python (ctypes) can use "
         "them. Use Linux, or --container, for submissions that you do not trust.",
-        "es": "Cada entrega se ejecutó en un proceso y una carpeta propios con límites de tiempo, memoria y salida. NO quedan aparte tus "
-        "archivos, tus otros programas ni la red. Se rechazan los caminos de Python hacia ellos, pero un código que rodee Python (ctypes) "
-        "puede usarlos. Con entregas que no sean de confianza, usa Linux o --container.",
+        "es": "Cada entrega se ejecutó en un proceso y una carpeta propios con límites de tiempo, memoria y salida. NO están "
+        "protegidos tus archivos, tus otros programas ni la red. Se bloquean las vías normales de Python para llegar a ellos, pero un "
+        "código que las esquive (ctypes) puede usarlos. Con entregas que no sean de confianza, usa Linux o --container.",
     },
 }
 
@@ -159,12 +159,12 @@ REPORT = {
         "highest": "máximo (%)",
         "mistakes": "Los errores más frecuentes",
         "share": "entregas con este error",
-        "to_look_at": "Para mirar en persona",
+        "to_look_at": "Para revisar a mano",
         "none": "ninguno",
         "right": "Todo bien.",
         "errors": "Celdas que se detuvieron con un error",
         "output": "Lo que imprimieron las celdas (el principio)",
         "how": "Cómo se aislaron las entregas",
-        "notes": "notas",
+        "notes": "observaciones",
     },
 }

@@ -115,7 +115,8 @@ TEXTS = {
         "server_ok": "versión {version} en {url}, modelos: {count}",
         "server_absent": "nadie responde en {url}",
         "server_start": "Arráncalo en una terminal aparte: `ollama serve`",
-        "server_old": "La versión {version} tiene fallos de seguridad conocidos (un modelo trucado filtra datos): instala la 0.17.1.",
+        "server_old": "La versión {version} tiene fallos de seguridad conocidos (un modelo trucado filtra datos): instala la 0.17.1 o una "
+        "posterior.",
         "server_open": "OLLAMA_HOST={value}: cualquiera en tu red puede usar y borrar sus modelos, sin contraseña.",
         "server_open_fix": "Si no es lo que quieres, quita OLLAMA_HOST y arranca de nuevo el servidor.",
         "unread": "{name} está definida, pero ningún servidor Ollama la lee.",

@@ -143,7 +143,7 @@ class Serving:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{', '.join(self.models)} at {self.url}>"
+        return f"<{', '.join(self.models)} · {self.url}>"
 
 
 def _listen(port: int) -> socket.socket:

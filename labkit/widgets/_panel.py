@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import string
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,7 +13,7 @@ import ipywidgets as ipw  # type: ignore[import-untyped]
 
 from ..display import PLAIN, escape
 from ..errors import LabError
-from ..wording import chosen
+from ..wording import chosen, filled
 from . import _interrupt
 from ._style import NAMES, SHARED
 from ._texts import TEXTS
@@ -25,14 +24,6 @@ REST = 0.5  # seconds without a change after which the snapshot follows a slider
 AT_ENTER = 0.5  # seconds that a text may come after the message that Enter was pressed
 AT_PRESS = 0.1  # seconds that the last value of a slider or field may come after the message that a button was pressed
 _COUNT = iter(range(10**9))
-
-
-class _Spanish(string.Formatter):
-    """Thousands apart by a narrow space, since a comma would be read as a decimal mark."""
-
-    def format_field(self, value: Any, format_spec: str) -> Any:
-        said = super().format_field(value, format_spec)
-        return said.replace(",", "\u202f") if format_spec == "," else said
 
 
 class Panel(ipw.VBox):  # type: ignore[misc]
@@ -90,7 +81,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
 
     def _t(self, key: str, **values: Any) -> str:
         text = TEXTS[key][self.lang]
-        return (_Spanish() if self.lang == "es" else string.Formatter()).format(text, **values) if values else text
+        return filled(text, self.lang, **values) if values else text
 
     def _button(self, key: str, pressed: Callable[[], None], reads: bool = False, **more: Any) -> Any:
         """A button; with `reads` it waits for the values of sliders and fields that its message has overtaken, as in `_on_enter`."""

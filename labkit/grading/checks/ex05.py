@@ -28,7 +28,7 @@ exercise = Exercise(
         },
         "chunks": {
             "en": "Count what the stream hands over: one for each turn of the loop.",
-            "es": "Cuenta lo que entrega el stream: uno por cada vuelta del bucle.",
+            "es": "Cuenta lo que entrega el flujo: uno por cada vuelta del bucle.",
         },
         "clock_starts": {
             "en": "Nobody can have had the first text so early. The clock starts when the question goes out, not when the answer begins.",
@@ -52,7 +52,7 @@ exercise = Exercise(
         },
         "read_on": {
             "en": "The server went on writing to the end: cutting the text afterwards saves nothing. End the stream itself.",
-            "es": "El servidor siguió escribiendo hasta el final: cortar después el texto no ahorra nada. Termina el propio stream.",
+            "es": "El servidor siguió escribiendo hasta el final: cortar después el texto no ahorra nada. Termina el propio flujo.",
         },
         "too_few": {
             "en": "Fewer characters than asked came back, though more were on their way. When exactly is it enough?",
@@ -80,7 +80,7 @@ exercise = Exercise(
         },
         "same_text": {
             "en": "Put together, the pieces must give the very text of the stream, spaces and line breaks included.",
-            "es": "Juntos, los trozos deben dar exactamente el texto del stream, con sus espacios y saltos de línea.",
+            "es": "Juntos, los trozos deben dar exactamente el texto del flujo, con sus espacios y saltos de línea.",
         },
         "one_word": {
             "en": "A piece holds one word at most, and a word is never in two. What do you keep until the next chunk comes?",
@@ -88,7 +88,7 @@ exercise = Exercise(
         },
         "last_word": {
             "en": "No white space follows the last word. What do you do with what is left when the stream ends?",
-            "es": "Tras la última palabra no hay espacio. ¿Qué haces con lo que queda cuando termina el stream?",
+            "es": "Tras la última palabra no hay espacio. ¿Qué haces con lo que queda cuando termina el flujo?",
         },
         "at_once": {
             "en": "The whole answer was there before the first word came out. `yield` inside the loop gives each word at once.",
@@ -138,7 +138,7 @@ exercise.task(
     2,
     {
         "en": "words(stream): a generator that gives the text of a stream word by word, each as soon as it is whole.",
-        "es": "words(stream): un generador que da el texto de un stream palabra a palabra, cada una en cuanto está entera.",
+        "es": "words(stream): un generador que da el texto de un flujo palabra a palabra, cada una en cuanto está entera.",
     },
     {
         "en": "Begin with a variable that holds the end of the text for which no white space has come yet.",
@@ -208,7 +208,7 @@ def ends_the_stream(t: Trial) -> None:
         t.expect_type(text, str)
         (call,) = server.settle()
         t.note(got=f"{text[:60]!r}; {call['sent']} chunks")
-        t.expect(call["ended"] == "hung up", "read_on", {"en": "the stream ended by you", "es": "el stream terminado por ti"})
+        t.expect(call["ended"] == "hung up", "read_on", {"en": "the stream ended by you", "es": "el flujo terminado por ti"})
         t.expect(len(text) >= 12, "too_few", "abcd abcd abcd ")
         t.expect(text == "abcd abcd abcd ", "whole_chunks", "abcd abcd abcd ")
 

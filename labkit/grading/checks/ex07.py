@@ -63,7 +63,7 @@ exercise = Exercise(
         },
         "moved": {
             "en": "The share is another one. Half of all differences, without their signs: what one token loses, others gain.",
-            "es": "La parte es otra. La mitad de todas las diferencias, sin signo: lo que pierde un token, lo ganan otros.",
+            "es": "El resultado es otro: la mitad de la suma de las diferencias en valor absoluto. Lo que pierde un token, lo ganan otros.",
         },
         "missing_tokens": {
             "en": "A token stands in only one of the two. There its probability is what it is; in the other it is 0.",
@@ -81,7 +81,7 @@ exercise.task(
     },
     {
         "en": "Begin with one block: its largest size without sign, divided by the largest whole number, is the scale.",
-        "es": "Empieza con un bloque: su mayor tamaño sin signo, dividido por el mayor entero, es la escala.",
+        "es": "Empieza con un bloque: su mayor valor absoluto, dividido por el mayor entero, es la escala.",
     },
 )
 exercise.task(
