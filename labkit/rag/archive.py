@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 WAIT = 30.0  # seconds to wait for another process that writes
+_TABLES = {"meta", "files", "documents", "passages", "vectors"}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (root TEXT, path TEXT, size INTEGER, changed INTEGER, sha256 TEXT, reason TEXT, PRIMARY KEY (root, path));
@@ -221,7 +222,6 @@ class Archive:
                     ).lastrowid
                     assert number is not None
                     new[number] = Passage(**{**vars(passage), "metadata": _metadata(document)})
-        self._seen = self._version()
         return gone, new
 
     def _drop(self, root: str, path: str) -> list[int]:
@@ -251,7 +251,6 @@ class Archive:
         """Take out what some files held. Gives the numbers of the passages that are gone."""
         with self.writing():
             gone = [number for path in paths for number in self._drop(root, path)]
-        self._seen = self._version()
         return gone
 
     def changed_elsewhere(self) -> bool:
@@ -328,8 +327,18 @@ def _check_file(path: Path, make: bool) -> None:
         return
     with path.open("rb") as stream:
         head = stream.read(16)
-    if head and head != b"SQLite format 3\x00":
+    if head and not (head == b"SQLite format 3\x00" and _is_ours(path)):
         raise OptionError(f"{str(path)!r} is not the file of a knowledge base.", fix="Choose another name; this file was not touched.")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a database is a knowledge base or holds nothing yet; another program's is only looked at."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", timeout=WAIT, uri=True)) as connection:
+            there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        raise _meaning(error, path) from None
+    return not there or there >= _TABLES
 
 
 def _meaning(error: sqlite3.Error, path: Path | None) -> LabError:

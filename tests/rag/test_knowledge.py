@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,17 @@ def test_saved_knowledge_opens_and_finds_the_same(kb, saved, embedder):
     assert lab.KnowledgeBase.open(path)._embedder == embedder.name  # by its own name, loaded when it is needed
 
 
+def test_what_another_process_wrote_is_seen_also_after_a_write_of_our_own(tmp_path):
+    one = lab.KnowledgeBase(None, path=tmp_path / "k.kb")
+    one.add(documents.from_string("Alpha opens at nine.", source="a"))
+    one.search("alpha")
+    with lab.KnowledgeBase.open(tmp_path / "k.kb") as two:
+        two.add(documents.from_string("Beta closes at ten.", source="b"))
+    one.archive.drop("", ["a"])
+    assert [hit.source for hit in one.search("beta closes")] == ["b"]
+    one.close()
+
+
 def test_another_embedding_model_is_refused(saved, tmp_path):
     path = saved.archive.path
     with lab.load(bert(tmp_path / "wide.gguf", width=32)) as wide, pytest.raises(OptionError, match=r"64 numbers.*gives 32"):
@@ -158,6 +171,14 @@ def test_files_that_are_none_of_ours_are_refused_and_left_alone(tmp_path, kb):
         with pytest.raises(LabError, match="not the file of a knowledge base"):
             act()
     assert other.read_bytes() == b"PK not a database"
+    foreign = tmp_path / "customers.sqlite3"
+    with contextlib.closing(sqlite3.connect(foreign)) as connection:
+        connection.executescript("CREATE TABLE meta (name TEXT, value TEXT); INSERT INTO meta VALUES ('version', '1');")
+    before = foreign.read_bytes()
+    for act in (lambda: kb.save(foreign), lambda: lab.KnowledgeBase.open(foreign), lambda: lab.KnowledgeBase(None, path=foreign)):
+        with pytest.raises(LabError, match="not the file of a knowledge base"):
+            act()
+    assert foreign.read_bytes() == before
     with pytest.raises(OptionError, match="There is no knowledge base"):
         lab.KnowledgeBase.open(tmp_path / "none.kb")
     with pytest.raises(OptionError, match="is a folder"):
