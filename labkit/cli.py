@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_metrics)
 
     command = commands.add_parser("kb", help='ask one\'s own documents: kb add FOLDER, then kb ask "..."')
-    what = command.add_subparsers(metavar="add|ask", required=True)
+    what = command.add_subparsers(metavar="add|ask|remove", required=True)
     one = what.add_parser("add", help="read a folder or a file; only what changed is read again")
     one.add_argument("folder", nargs="+", type=Path)
     one.add_argument("--embedder", help='as "ollama:NAME"; none searches by words alone (default: mini-embed)')
@@ -109,7 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--sentences", type=int, metavar="N", help="give it the N best sentences of those passages instead; 1 suits mini-m")
     two.add_argument("--trace", action="store_true", help="print every step")
     two.set_defaults(run=_kb_ask)
-    for each in (one, two):
+    three = what.add_parser("remove", help="take out what was read from a folder or a file, also when that is no longer there")
+    three.add_argument("folder", nargs="+", type=Path)
+    three.set_defaults(run=_kb_remove)
+    for each in (one, two, three):
         each.add_argument("--kb", type=Path, default=Path("knowledge.kb"), metavar="FILE", help="where it is kept (default: %(default)s)")
 
     command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
@@ -213,6 +216,15 @@ def _kb_add(options: argparse.Namespace) -> None:
             print(kb.add(folder, progress=sys.stderr.isatty()))
         if kb.notice:
             print(kb.notice)
+        print(kb)
+
+
+def _kb_remove(options: argparse.Namespace) -> None:
+    from .rag import knowledge
+
+    with knowledge.KnowledgeBase.open(options.kb) as kb:
+        for folder in options.folder:
+            print(kb.remove(folder))
         print(kb)
 
 

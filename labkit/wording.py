@@ -148,6 +148,13 @@ SPANISH = {
     "which": "cuáles",
     "{n} new passages": "{n} pasajes nuevos",
     "nothing to read": "nada que leer",
+    "links to folders": "enlaces a carpetas",
+    "passed over: {kinds}; labkit reads PDF, TXT, Markdown, JSON and JSONL": (
+        "pasados por alto: {kinds}; labkit lee PDF, TXT, Markdown, JSON y JSONL"
+    ),
+    "{folder} is no longer there, and what was read from it still is here. To take it out: kb.remove({folder!r})": (
+        "{folder} ya no existe, y lo que se leyó de ahí sigue aquí. Para quitarlo: kb.remove({folder!r})"
+    ),
     "passages": "pasajes",
     "{n} documents": "{n} documentos",
     "{n} passages": "{n} pasajes",

@@ -25,7 +25,11 @@ _TITLE_FIELDS = ("title", "titulo", "título", "name", "nombre", "heading", "sub
 
 
 class FormatError(Exception):
-    """Why a file cannot be read, as the end of the sentence 'FILE: ...'."""
+    """Why a file cannot be read, as the end of the sentence 'FILE: ...'; `again` where that may change though the file does not."""
+
+    def __init__(self, reason: str, again: bool = False) -> None:
+        super().__init__(reason)
+        self.again = again
 
 
 @dataclass

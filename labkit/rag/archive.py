@@ -136,6 +136,11 @@ class Archive:
             rows = self._connection.execute("SELECT path, size, changed, sha256, reason FROM files WHERE root = ?", (root,)).fetchall()
         return {path: FileState(*rest) for path, *rest in rows}
 
+    def places(self) -> list[tuple[str, str]]:
+        """Every file that was read or left out: its folder, and its path in it."""
+        with self._guard():
+            return self._connection.execute("SELECT root, path FROM files ORDER BY root, path").fetchall()
+
     def skipped(self) -> list[tuple[str, str]]:
         """Files that were left out, and why."""
         with self._guard():

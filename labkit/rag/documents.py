@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,18 @@ class Document:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was not read, and why."""
+    """A file that was not read, and why; or a folder that could not be looked into.
+
+    Attributes
+    ----------
+    source, reason : str
+    again : bool
+        Whether the reason lies outside of the file (rights, a lock, a missing package), so that the next try may succeed.
+    """
 
     source: str
     reason: str
+    again: bool = False
 
     def __str__(self) -> str:
         return f"{self.source}: {self.reason}"
@@ -115,6 +124,24 @@ class File:
     path: Path
     size: int
     changed: int  # st_mtime_ns
+
+
+@dataclass
+class Found:
+    """What there is to read, by name alone.
+
+    Attributes
+    ----------
+    files : list of File
+    skipped : list of Skipped
+        What cannot be read.
+    passed_over : Counter of str
+        How much there is of each kind that labkit does not read.
+    """
+
+    files: list[File] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 def read(
@@ -153,57 +180,68 @@ def read(
     ...
     labkit.errors.OptionError: There is no file or folder 'no/such/folder'. Check the name, or where this notebook runs: Path.cwd().
     """
-    files, skipped = find(path, only)
-    documents = Documents(skipped=skipped)
+    found = find(path, only)
+    documents = Documents(skipped=found.skipped)
     with Reader(fields) as reader:
-        for number, file in enumerate(files, 1):
-            found = reader.read(file)
-            documents.extend(item for item in found if isinstance(item, Document))
-            documents.skipped.extend(item for item in found if isinstance(item, Skipped))
+        for number, file in enumerate(found.files, 1):
+            items = reader.read(file)
+            documents.extend(item for item in items if isinstance(item, Document))
+            documents.skipped.extend(item for item in items if isinstance(item, Skipped))
             if progress is not None:
-                progress(file.source, number, len(files))
+                progress(file.source, number, len(found.files))
     return documents
 
 
-def find(path: str | Path, only: str | Sequence[str] | None = None) -> tuple[list[File], list[Skipped]]:
+def find(path: str | Path, only: str | Sequence[str] | None = None) -> Found:
     """The files under a folder that can be read, and those that cannot, by name alone."""
+    found = Found()
     root = Path(path).expanduser()
     patterns = [only] if isinstance(only, str) else list(only or ())
     if root.is_file():
         folder, names = root.parent, [root.name]
     elif root.is_dir():
-        folder, names = root, list(_walk(root))
+        folder, names = root, _walk(root, found)
     else:
         what = f"There is no file or folder {str(path)!r}."
         raise OptionError(what, fix="Check the name, or where this notebook runs: Path.cwd().")
-    files: list[File] = []
-    skipped: list[Skipped] = []
     inside = folder.resolve()
     for name in names:
         if patterns and not any(Path(name).match(pattern) for pattern in patterns):
             continue
-        if len(files) == MAX_FILES:
-            skipped.append(Skipped(name, say("more than {most:,} files: the rest was left out", most=MAX_FILES)))
+        if len(found.files) == MAX_FILES:
+            found.skipped.append(Skipped(name, say("more than {most:,} files: the rest was left out", most=MAX_FILES)))
             break
         kind = KINDS.get(Path(name).suffix.lower())
         if kind is None and (root.is_dir() and not patterns):
+            found.passed_over[Path(name).suffix.lower() or say("files without an ending")] += 1
             continue  # a folder may hold anything; a file that was asked for is answered
-        found = _file(inside, folder / name, name, kind)
-        (files if isinstance(found, File) else skipped).append(found)  # type: ignore[arg-type]
-    return files, skipped
+        file = _file(inside, folder / name, name, kind)
+        (found.files if isinstance(file, File) else found.skipped).append(file)  # type: ignore[arg-type]
+    return found
 
 
-def _walk(root: Path) -> Iterator[str]:
+def _walk(root: Path, found: Found) -> list[str]:
     """Names under a folder, in order; hidden ones, and those of folders that are links, left out."""
+
+    def unread(error: OSError) -> None:
+        name = _text(Path(error.filename).relative_to(root).as_posix())
+        found.skipped.append(Skipped(name, say("it cannot be opened: {reason}", reason=error.strerror or error), again=True))
+
     names = []
-    for folder, folders, here in os.walk(root, followlinks=False):
+    for folder, folders, here in os.walk(root, onerror=unread, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        if links := sum(os.path.islink(os.path.join(folder, name)) for name in folders):
+            found.passed_over[say("links to folders")] += links
         names += [Path(folder, name).relative_to(root).as_posix() for name in here if not name.startswith((".", "~$"))]
-    yield from sorted(names)
+    return sorted(names)
+
+
+def _text(name: str) -> str:
+    return name.encode("utf-8", "replace").decode()  # a name on disk may be no text
 
 
 def _file(inside: Path, path: Path, name: str, kind: str | None) -> File | Skipped:
-    source = name.encode("utf-8", "replace").decode()  # a name on disk may be no text
+    source = _text(name)
     if kind is None:
         other = path.suffix or say("files without an ending")
         return Skipped(source, say("labkit reads {kinds}, not {other}", kinds=", ".join(sorted(KINDS)), other=other))
@@ -213,7 +251,8 @@ def _file(inside: Path, path: Path, name: str, kind: str | None) -> File | Skipp
             return Skipped(source, say("it is a link that leads out of the folder"))
         state = real.stat()
     except (OSError, RuntimeError) as error:
-        return Skipped(source, say("it cannot be opened: {reason}", reason=getattr(error, "strerror", None) or error))
+        reason = say("it cannot be opened: {reason}", reason=getattr(error, "strerror", None) or error)
+        return Skipped(source, reason, again=not isinstance(error, FileNotFoundError))
     if not stat.S_ISREG(state.st_mode):
         return Skipped(source, say("it is no ordinary file"))
     if state.st_size == 0:
@@ -239,7 +278,8 @@ class Reader:
         try:
             data = file.path.read_bytes()
         except (OSError, MemoryError) as error:
-            return [Skipped(file.source, say("it cannot be read: {reason}", reason=getattr(error, "strerror", None) or error))]
+            reason = say("it cannot be read: {reason}", reason=getattr(error, "strerror", None) or error)
+            return [Skipped(file.source, reason, again=True)]
         try:
             if kind == "pdf":
                 parts = [self._pdf.read(file.path)]
@@ -248,7 +288,7 @@ class Reader:
             else:
                 parts = [from_text(data, kind)]
         except FormatError as error:
-            return [Skipped(file.source, str(error))]
+            return [Skipped(file.source, str(error), error.again)]
         digest = hashlib.sha256(data).hexdigest()
         return [_document(file, kind, part, digest) for part in parts]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..errors import ContextWindowExceededError, OptionError, UnexpectedResponseError
@@ -25,7 +26,7 @@ LOOSE = ""  # the folder of documents that never were files
 
 @dataclass
 class Growth:
-    """What a call of `add` did.
+    """What a call of `add` or `remove` did.
 
     Attributes
     ----------
@@ -37,6 +38,8 @@ class Growth:
         New ones.
     embedded : int
         Texts that were embedded; the vectors of the others were known.
+    notes : list of str
+        What a reader should know: kinds of files that were passed over, a folder that is no longer there.
     """
 
     added: list[str] = field(default_factory=list)
@@ -46,13 +49,14 @@ class Growth:
     skipped: list[Skipped] = field(default_factory=list)
     passages: int = 0
     embedded: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         counts = {name: len(getattr(self, name)) for name in ("added", "changed", "removed", "unchanged", "skipped")}
         parts = [f"{n} {say(name)}" for name, n in counts.items() if n]
         did = ", ".join(parts) or say("nothing to read")
         left = (f"  {say('left out')}: {item}" for item in self.skipped)
-        return "\n".join([f"{did}; {say('{n} new passages', n=self.passages)}", *left])
+        return "\n".join([f"{did}; {say('{n} new passages', n=self.passages)}", *left, *(f"  {note}" for note in self.notes)])
 
     __repr__ = __str__
 
@@ -71,9 +75,13 @@ def grow(
 ) -> Growth:
     """Take in a folder or a file."""
     place = Path(path).expanduser()
-    files, skipped = find(place, only)
+    if not place.exists() and _within(place, kb.archive.places()):
+        what, cause = f"{str(path)!r} is no longer there.", "What was read from it is still in this knowledge base."
+        raise OptionError(what, cause, f"Take it out: kb.remove({str(path)!r}), or: labkit kb remove {path}")
+    found = find(place, only)
+    files, skipped = found.files, found.skipped
     root = str((place if place.is_dir() else place.parent).resolve())
-    known, growth = kb.archive.files(root), Growth(skipped=skipped)
+    known, growth = kb.archive.files(root), Growth(skipped=list(skipped), notes=_passed_over(found.passed_over))
     tell, close = _bar(progress)
     try:
         with Reader(fields) as reader:
@@ -84,11 +92,42 @@ def grow(
         close()
     if place.is_dir() and only is None:
         seen = {file.source for file in files}
-        gone = sorted(set(known) - seen)
+        closed = [item.source for item in skipped if item.again]  # what is in there was not seen, so it may be there still
+        lost = sorted(set(known) - seen)
+        gone = [name for name in lost if not any(PurePosixPath(name).is_relative_to(folder) for folder in closed)]
         kb._index.remove(kb.archive.drop(root, gone))
         growth.removed += [name for name in gone if not known[name].reason]
-        _note_skipped(kb, root, skipped)
+        _note_skipped(kb, root, skipped, known)
+    others = sorted({other for other, _ in kb.archive.places()} - {root, LOOSE})
+    gone_folder = "{folder} is no longer there, and what was read from it still is here. To take it out: kb.remove({folder!r})"
+    growth.notes += [say(gone_folder, folder=other) for other in others if not Path(other).exists()]
     return growth
+
+
+def remove(kb: KnowledgeBase, what: str | Path) -> Growth:
+    """Take out what was read from a folder or a file, or a document by its source."""
+    places = kb.archive.places()
+    chosen = _within(Path(what), places) or [(root, path) for root, path in places if path == str(what)]
+    if not chosen:
+        folders = ", ".join(sorted({root or path for root, path in places})[:10])
+        raise OptionError(f"This knowledge base holds nothing of {str(what)!r}.", fix=f"Name one of these, or a file in it: {folders}.")
+    with kb.archive.writing():
+        gone = [number for root, path in chosen for number in kb.archive.drop(root, [path])]
+    kb._index.remove(gone)
+    return Growth(removed=[path for _, path in chosen])
+
+
+def _within(place: Path, places: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those files that are this one or lie in this folder, whether it is still there or not."""
+    inside = place.expanduser().resolve()
+    return [(root, path) for root, path in places if Path(root, path).is_relative_to(inside)]
+
+
+def _passed_over(kinds: Counter[str]) -> list[str]:
+    if not kinds:
+        return []
+    shown = ", ".join(f"{kind} ({n})" for kind, n in kinds.most_common(5)) + (" …" if len(kinds) > 5 else "")
+    return [say("passed over: {kinds}; labkit reads PDF, TXT, Markdown, JSON and JSONL", kinds=shown)]
 
 
 def _bar(progress: bool | Callable[[str, int, int], object]) -> tuple[Callable[[str, int, int], object], Callable[[], object]]:
@@ -108,9 +147,13 @@ def _bar(progress: bool | Callable[[str, int, int], object]) -> tuple[Callable[[
     return tell, bar.close
 
 
-def _note_skipped(kb: KnowledgeBase, root: str, skipped: Iterable[Skipped]) -> None:
+def _note_skipped(kb: KnowledgeBase, root: str, skipped: Iterable[Skipped], known: Mapping[str, FileState]) -> None:
+    """Keep why files were left out, to be tried again; what one held before stays where another try may succeed."""
     for item in skipped:
-        kb.archive.replace(root, item.source, FileState(0, 0, "", item.reason), [], {})
+        before = known.get(item.source)
+        if not item.again or before is None or before.reason:
+            gone, _ = kb.archive.replace(root, item.source, FileState(0, 0, "", item.reason), [], {})
+            kb._index.remove(gone)
 
 
 def _way(kb: KnowledgeBase, fields: Sequence[str] | None) -> str:
@@ -134,15 +177,15 @@ def _file(
     documents = [item for item in found if isinstance(item, Document)]
     skipped = [item for item in found if isinstance(item, Skipped)]
     reason = skipped[0].reason if skipped and not documents else ""
-    try:
-        _put(kb, root, file.source, FileState(state.size, state.changed, state.sha256, reason), documents, growth)
-    except (ContextWindowExceededError, UnexpectedResponseError) as error:  # this file's fault, not the others'
-        skipped.append(Skipped(file.source, str(error)))
-        documents = []
-        if before is None:
-            kb.archive.replace(root, file.source, FileState(0, 0, "", str(error)), [], {})
+    if not any(item.again for item in skipped):
+        try:
+            _put(kb, root, file.source, FileState(state.size, state.changed, state.sha256, reason), documents, growth)
+        except (ContextWindowExceededError, UnexpectedResponseError) as error:  # this file's fault, not the others'
+            skipped.append(Skipped(file.source, str(error), again=True))
     growth.skipped += skipped
-    if documents:
+    if again := [item for item in skipped if item.again]:
+        _note_skipped(kb, root, again, known)
+    elif documents:
         (growth.added if before is None or before.reason else growth.changed).append(file.source)
 
 
@@ -188,10 +231,30 @@ def _put(kb: KnowledgeBase, root: str, path: str, state: FileState, documents: S
     if model is None:
         kb._index.add(new)
     else:
-        kb._place()
+        fill_store(kb)
         kb._index.passages.update(new)
         kb._index.put_vectors({number: vectors[key] for number, key in zip(new, keys, strict=True)})
         kb._index.forget_words()
+
+
+def fill_store(kb: KnowledgeBase) -> None:
+    """Make the store hold a vector for every passage and no other: also after a kill in the middle of a change."""
+    model, held = kb.embedder, kb._index
+    if model is None or kb._placed:
+        return
+    there, wanted = held.store.ids(), set(held.passages)
+    if there - wanted:
+        held.store.remove(there - wanted)
+    if missing := sorted(wanted - there):
+        known = kb.archive.vectors_of(missing)
+        without = [number for number in missing if number not in known]
+        if without:  # made without an embedding model, or half made
+            passages = [held.passages[number] for number in without]
+            vectors = index.embed(passages, model)
+            kb.archive.put_vectors(without, [index.words_of(p) for p in passages], vectors)
+            known.update(zip(without, vectors, strict=True))
+        held.put_vectors(known)
+    kb._placed = True
 
 
 def _vectors(kb: KnowledgeBase, model: Model, flat: Sequence[Passage], keys: Sequence[bytes], growth: Growth) -> dict[bytes, Vectors]:

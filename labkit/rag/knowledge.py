@@ -18,7 +18,7 @@ from .answer import Answer
 from .archive import Archive
 from .chunks import SIZE, Count, Passage, counter
 from .documents import Document
-from .grow import Growth, grow, put
+from .grow import Growth, fill_store, grow, put, remove
 from .retrieve import Hits
 from .stores.base import VectorStore, Where
 
@@ -190,6 +190,17 @@ class KnowledgeBase:
                 return put(self, list(what))
             return grow(self, what, fields, only, progress)
 
+    def remove(self, what: str | Path) -> Growth:
+        """Take out what was read from a folder or a file, also when that is no longer there; or a document by its source.
+
+        Raises
+        ------
+        OptionError
+            When nothing of it is here.
+        """
+        with self._lock:
+            return remove(self, what)
+
     # -- asking -----------------------------------------------------------------------------------------------------------------
 
     def search(
@@ -213,7 +224,7 @@ class KnowledgeBase:
         with self._lock:
             self.refresh()
             if how in ("hybrid", "vector"):
-                self._place()
+                fill_store(self)
             if sentences is None:
                 return retrieve.search(self._index, question, k, how, where, threshold)
             return compress.compress(self._index, retrieve.search(self._index, question, k, how, where), sentences, threshold)
@@ -331,25 +342,6 @@ class KnowledgeBase:
                 self._index.remove(gone)
             self._index.forget_words()
             self._loaded, self._placed = True, False
-
-    def _place(self) -> None:
-        """Make the store hold a vector for every passage and no other: also after a kill in the middle of a change."""
-        model = self.embedder
-        if model is None or self._placed:
-            return
-        there, wanted = self._index.store.ids(), set(self._index.passages)
-        if there - wanted:
-            self._index.store.remove(there - wanted)
-        if missing := sorted(wanted - there):
-            known = self.archive.vectors_of(missing)
-            without = [number for number in missing if number not in known]
-            if without:  # made without an embedding model, or half made
-                passages = [self._index.passages[number] for number in without]
-                vectors = index.embed(passages, model)
-                self.archive.put_vectors(without, [index.words_of(p) for p in passages], vectors)
-                known.update(zip(without, vectors, strict=True))
-            self._index.put_vectors(known)
-        self._placed = True
 
     def close(self) -> None:
         """Close the file and the store; the models stay as they are."""

@@ -198,7 +198,9 @@ def growth_html(growth: Growth) -> str:
     ]
     rows = [row for row in rows if row[1]]
     caption = say("new passages: {n}, texts embedded: {embedded}", n=growth.passages, embedded=growth.embedded)
-    return _table(("", say("files"), say("which")), rows, caption) + _skipped([(item.source, item.reason) for item in growth.skipped])
+    notes = "".join(f"<div style='{_SMALL}'>{safe(note)}</div>" for note in growth.notes)
+    table = _table(("", say("files"), say("which")), rows, caption)
+    return table + _skipped([(item.source, item.reason) for item in growth.skipped]) + notes
 
 
 def knowledge_html(kb: KnowledgeBase) -> str:

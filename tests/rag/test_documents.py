@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 import labkit as lab
 from labkit.errors import OptionError
 from labkit.rag import chunks, documents
+from labkit.rag.archive import FileState
 from labkit.rag.chunks import cut
 from labkit.rag.documents import from_string
 
@@ -94,6 +97,87 @@ def test_bad_files_are_named_and_the_rest_goes_on(tmp_path):
         assert "secret.pdf" in kb._repr_html_() and len(kb.skipped) == len(BAD)
 
 
+def test_a_file_that_cannot_be_read_for_a_while_keeps_what_it_held(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Alpha opens at nine.", encoding="utf-8")
+    b = folder / "b.txt"
+    b.write_text("Beta opens at ten.", encoding="utf-8")
+    with lab.KnowledgeBase(None, path=tmp_path / "k.kb") as kb:
+        kb.add(folder)
+
+        def locks(source, *_):  # the second file, after it was found and before it is read
+            if source == "a.txt" and b.is_file():
+                b.rename(tmp_path / "b.txt")
+                b.mkdir()
+
+        def unlocks():
+            b.rmdir()
+            (tmp_path / "b.txt").rename(b)
+
+        b.write_text("Beta opens at eleven.", encoding="utf-8")
+        tried = kb.add(folder, progress=locks)
+        assert [item.source for item in tried.skipped] == ["b.txt"] and tried.changed == tried.removed == []
+        assert kb.search("beta opens")[0].text == "Beta opens at ten."
+        unlocks()
+        assert kb.add(folder).changed == ["b.txt"] and kb.search("beta opens")[0].text == "Beta opens at eleven."
+        with lab.KnowledgeBase(None) as new:  # one that was never read is tried again, though its date and size are the same
+            assert new.add(folder, only="*.txt", progress=locks).added == ["a.txt"] and "b.txt" in dict(new.skipped)
+            unlocks()
+            assert new.add(folder, only="*.txt").added == ["b.txt"] and new.skipped == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a path that is too long for this system")
+def test_a_folder_that_cannot_be_opened_is_told_and_keeps_what_it_held(tmp_path):
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "folder" / "sub" / "b.txt").write_text("Beta opens at ten.", encoding="utf-8")
+    with lab.KnowledgeBase.from_folder(tmp_path / "folder", None) as kb:
+        long = [str(n) * 250 for n in range(1, 10)] * 2  # together more than a path may have: the system refuses to list the last ones
+        place = os.open(tmp_path / "folder", os.O_RDONLY)
+        for name in long:
+            os.mkdir(name, dir_fd=place)
+            place, outer = os.open(name, os.O_RDONLY, dir_fd=place), place
+            os.close(outer)
+        os.close(place)
+        grown = kb.add(tmp_path / "folder")
+        (skipped,) = grown.skipped
+        assert skipped.again and "cannot be opened" in skipped.reason and grown.unchanged == ["sub/b.txt"]
+        (tmp_path / "folder" / "sub").rename(tmp_path / "elsewhere")
+        kb.archive.replace(str(tmp_path / "folder"), f"{skipped.source}/c.txt", FileState(1, 1, "", ""), [], {})
+        assert kb.add(tmp_path / "folder").removed == ["sub/b.txt"]  # and not the one in the folder that is closed
+        shutil.rmtree(tmp_path / "folder")
+
+
+def test_a_changed_file_that_cannot_be_embedded_keeps_what_it_held(tmp_path, embedder):
+    path = tmp_path / "folder" / "a.txt"
+    path.parent.mkdir()
+    path.write_text("The office opens at nine.", encoding="utf-8")
+    with lab.KnowledgeBase.from_folder(path.parent, embedder, size=700, path=tmp_path / "k.kb") as kb:
+        path.write_text("office xqzt " * 400, encoding="utf-8")
+        grown = kb.add(path.parent)
+        assert "does not fit" in str(grown) and grown.changed == []
+        with lab.KnowledgeBase.open(tmp_path / "k.kb", embedder) as again:
+            assert [p.text for p in again.passages.values()] == [p.text for p in kb.passages.values()] == ["The office opens at nine."]
+
+
+def test_a_broken_file_is_read_once(tmp_path):
+    (tmp_path / "x.pdf").write_bytes(b"no pdf")
+    with lab.KnowledgeBase(None) as kb:
+        kb.add(tmp_path)
+        state = kb.archive.files(str(tmp_path))["x.pdf"]
+        assert state.size == 6 and state.sha256 and len(kb.add(tmp_path).skipped) == 1
+        assert kb.archive.files(str(tmp_path))["x.pdf"] == state
+
+
+def test_what_is_passed_over_is_told(tmp_path):
+    for name in ("a.docx", "b.DOCX", "c.html", "d", "e.txt"):
+        (tmp_path / name).write_text("Text.", encoding="utf-8")
+    with lab.KnowledgeBase(None) as kb:
+        (note,) = kb.add(tmp_path).notes
+        assert note.startswith("passed over: .docx (2), ") and ".html (1)" in note and "files without an ending (1)" in note
+        assert kb.add(tmp_path, only="*.txt").notes == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes of POSIX")
 def test_no_link_leads_out_of_the_folder_and_no_pipe_stops_it(tmp_path):
     outside, inside = tmp_path / "outside", tmp_path / "inside"
@@ -111,6 +195,8 @@ def test_no_link_leads_out_of_the_folder_and_no_pipe_stops_it(tmp_path):
     assert [document.source for document in found] == ["own.txt", "real.txt"]
     reasons = {item.source: item.reason for item in found.skipped}
     assert set(reasons) == {"out.txt", "dangling.txt", "loop.txt", "pipe.txt"} and "leads out" in reasons["out.txt"]
+    with lab.KnowledgeBase(None) as kb:
+        assert "links to folders (1)" in str(kb.add(inside))
 
 
 @pytest.mark.parametrize(

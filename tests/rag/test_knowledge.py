@@ -119,6 +119,28 @@ def test_only_what_changed_is_read_again(folder, embedder):
     assert kb.store.ids() == set(kb.passages)
 
 
+def test_what_is_no_longer_there_is_told_and_can_be_taken_out(tmp_path):
+    old, new = tmp_path / "2023", tmp_path / "2024"
+    for folder, price in ((old, 5), (new, 7)):
+        (folder / "more").mkdir(parents=True)
+        (folder / "prices.txt").write_text(f"The entrance ticket costs {price} euros.", encoding="utf-8")
+        (folder / "more" / "soup.txt").write_text(f"The soup costs {price} euros.", encoding="utf-8")
+    with lab.KnowledgeBase.from_folder(old, None) as kb:
+        kb.add(documents.from_string("The otter is called Quillon.", source="note"))
+        kb.search("ticket")
+        shutil.rmtree(old)
+        with pytest.raises(OptionError, match=r"2023' is no longer there.*labkit kb remove"):
+            kb.add(old)
+        (note,) = kb.add(new).notes
+        assert "2023 is no longer there" in note and note in str(kb.add(new)) and "no longer there" in kb.add(new)._repr_html_()
+        assert sorted(kb.remove(old).removed) == ["more/soup.txt", "prices.txt"]
+        assert [hit.text for hit in kb.search("entrance ticket")] == ["The entrance ticket costs 7 euros."] and kb.add(new).notes == []
+        assert kb.remove(new / "more").removed == ["more/soup.txt"] and kb.remove("note").removed == ["note"]
+        assert [document.source for document in kb.documents] == ["prices.txt"]
+        with pytest.raises(OptionError, match=r"nothing of 'note'.*2024"):
+            kb.remove("note")
+
+
 def test_documents_of_the_notebook_are_taken_and_replaced(embedder):
     kb = lab.KnowledgeBase(embedder)
     with pytest.raises(OptionError, match="empty"):
@@ -221,5 +243,8 @@ def test_command_line_adds_asks_and_shows_where_it_is_from(tmp_path, capsys):
     assert main(["kb", "ask", "What is the otter called?", "--kb", file, "--trace"]) == 0
     out = capsys.readouterr().out
     assert "[1] otter.txt" in out and "of 1,024" in out.replace("1024", "1,024")
+    assert main(["kb", "remove", str(tmp_path / "notes" / "otter.txt"), "--kb", file]) == 0
+    out = capsys.readouterr().out
+    assert "1 removed" in out and "0 documents" in out
     assert main(["kb", "ask", "What?", "--kb", str(tmp_path / "none.kb")]) == 1
     assert "labkit kb add" in capsys.readouterr().err
