@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..backends.base import Model
 
 SIZE = 120  # tokens: the shipped models learn from passages of one to six sentences
+LONGEST = (
+    16  # characters for each token: a piece with more is too long without being counted, so that a long word is not read again and again
+)
 WAYS = ("sentences", "recursive", "tokens")
 Span = tuple[int, int]
 Count = Callable[[str], int]
@@ -259,17 +262,23 @@ def _trimmed(text: str, span: Span) -> Span:
     return start, max(start, span[0] + len(piece.rstrip()))
 
 
+_WORD = re.compile(r"\S+")
+
+
 def _windows(text: str, span: Span, size: int, overlap: int, count: Count) -> Iterator[Span]:
     """Pieces of at most so many tokens, between words where a word is not longer itself."""
-    units = [match.span() for match in re.finditer(r"\S+", text[: span[1]]) if match.end() > span[0]]
-    units = [(max(start, span[0]), end) for start, end in units]
+    units = [match.span() for match in _WORD.finditer(text, *span)]
+
+    def fits(start: int, end: int) -> bool:
+        return end - start <= LONGEST * size and count(text[start:end]) <= size
+
     first = 0
     while first < len(units):
-        last = _most(units, first, lambda n, first=first: count(text[units[first][0] : units[n][1]]) <= size)  # type: ignore[misc]
+        last = _most(units, first, lambda n, first=first: fits(units[first][0], units[n][1]))  # type: ignore[misc]
         if last < first:  # one word is longer than the size
             start, end = units[first]
-            fits = _most(range(start + 1, end + 1), 0, lambda n, start=start: count(text[start : start + n + 1]) <= size)  # type: ignore[misc]
-            stop = start + max(1, fits + 1)
+            most = _most(range(start + 1, end + 1), 0, lambda n, start=start: fits(start, start + n + 1))  # type: ignore[misc]
+            stop = start + max(1, most + 1)
             yield start, stop
             units[first] = (stop, end)
             first += stop == end

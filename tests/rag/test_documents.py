@@ -16,7 +16,7 @@ import labkit as lab
 from labkit.errors import OptionError
 from labkit.rag import chunks, documents
 from labkit.rag.archive import FileState
-from labkit.rag.chunks import cut
+from labkit.rag.chunks import cut, estimate
 from labkit.rag.documents import from_string
 
 DATA = Path(__file__).parents[2] / "data"
@@ -277,6 +277,13 @@ def test_sentences_stay_whole_and_headings_stay_with_their_text():
 def test_one_long_word_is_cut_and_nothing_is_lost():
     passages = cut(from_string("x" * 5000 + " end."), size=50)
     assert "".join(p.text for p in passages).replace(" ", "") == "x" * 5000 + "end." and all(p.tokens <= 50 for p in passages)
+
+
+def test_the_end_of_a_long_word_is_not_counted_again_for_each_piece():
+    counted = []
+    text = "x" * 50_000
+    cut(from_string(text), size=50, count=lambda piece: counted.append(len(piece)) or estimate(piece))
+    assert sum(counted) < 40 * len(text)
 
 
 @pytest.mark.parametrize("options", [{"how": "magic"}, {"size": 0}, {"size": 2.5}, {"overlap": 120}, {"overlap": -1}])
