@@ -7,7 +7,7 @@ Without the documents, the same model shows what it makes up. Shares come with n
     python -m benchmarks.kb_quality                                        the largest shipped model, in this process
     python -m benchmarks.kb_quality --model mini-m --how hybrid            another one, one way to search
     python -m benchmarks.kb_quality --search                               without a chat model: the search alone
-    python -m benchmarks.kb_quality --sentences 3                          what mini-l reads best
+    python -m benchmarks.kb_quality --sentences 1                          one sentence instead of as many as it reads best
     python -m benchmarks.kb_quality --size 40 --sentences 0                short passages, and whole ones given to the model
     python -m benchmarks.kb_quality --ollama                               the shipped models again, on a running Ollama
     python -m benchmarks.kb_quality --model ollama:llama3.2:3b             another reader, the same search
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import labkit as lab
-from labkit.rag import KnowledgeBase, evaluate
+from labkit.rag import KnowledgeBase, compress, evaluate
 from labkit.zoo import catalog
 
 DATA = Path(__file__).parents[1] / "data"
@@ -66,12 +66,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--ollama", action="store_true", help="put the shipped models into a running Ollama and ask them there")
     parser.add_argument("--how", nargs="+", default=["lexical", "vector", "hybrid"], choices=("lexical", "vector", "hybrid"))
     parser.add_argument("--size", type=int, default=100, help="tokens of a passage")
-    parser.add_argument("--sentences", type=int, default=1, help="give the model the best sentences of them, so many; 0: whole passages")
+    best = "give the model the best sentences of them, so many; 0: whole passages (default: as many as the model reads best)"
+    parser.add_argument("--sentences", type=int, help=best)
     parser.add_argument(
         "--calibrate", action="store_true", help="refuse below a threshold that was chosen with the questions of the other language"
     )
     parser.add_argument("--verbose", action="store_true", help="print each answer that was not right")
     options = parser.parse_args(words)
+    if options.sentences is None:
+        options.sentences = compress.BEST.get(options.model, 0)
     if options.ollama:
         server = lab.OllamaServer()
         for name in filter(None, (options.model, options.embedder)):

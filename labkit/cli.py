@@ -106,7 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("question", nargs="+")
     two.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
     two.add_argument("-k", type=int, default=4, help="passages that are searched for (default: %(default)s)")
-    two.add_argument("--sentences", type=int, metavar="N", help="give it the N best sentences of those passages instead; 1 suits mini-m")
+    best = (
+        "give it the N best sentences of those passages instead, 0 for whole ones (default: 2 for mini-s and mini-m, 3 for mini-l, else 0)"
+    )
+    two.add_argument("--sentences", type=int, metavar="N", help=best)
     two.add_argument("--trace", action="store_true", help="print every step")
     two.set_defaults(run=_kb_ask)
     three = what.add_parser("remove", help="take out what was read from a folder or a file, also when that is no longer there")
@@ -229,10 +232,11 @@ def _kb_remove(options: argparse.Namespace) -> None:
 
 
 def _kb_ask(options: argparse.Namespace) -> None:
-    from .rag import knowledge
+    from .rag import compress, knowledge
 
+    sentences = compress.BEST.get(options.model) if options.sentences is None else options.sentences or None
     with knowledge.KnowledgeBase.open(options.kb) as kb:
-        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=options.sentences)
+        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=sentences)
         print(answer)
         for source in answer.cited or answer.sources:
             print(f"  {source}")

@@ -243,6 +243,14 @@ def test_command_line_adds_asks_and_shows_where_it_is_from(tmp_path, capsys):
     assert main(["kb", "ask", "What is the otter called?", "--kb", file, "--trace"]) == 0
     out = capsys.readouterr().out
     assert "[1] otter.txt" in out and "of 1,024" in out.replace("1024", "1,024")
+    (tmp_path / "notes" / "otter.txt").write_text(
+        "The otter is Quillon. The heron is Ash. The seal is Brine. The crab is Nip.", encoding="utf-8"
+    )
+    assert main(["kb", "add", str(tmp_path / "notes"), "--kb", file]) == 0
+    for more, read in (([], "2 sentences ("), (["--sentences", "1"], "1 sentence ("), (["--sentences", "0"], "1 passage (")):
+        capsys.readouterr()
+        assert main(["kb", "ask", "What is the otter called?", "--kb", file, "--trace", *more]) == 0
+        assert read in capsys.readouterr().out
     assert main(["kb", "remove", str(tmp_path / "notes" / "otter.txt"), "--kb", file]) == 0
     out = capsys.readouterr().out
     assert "1 removed" in out and "0 documents" in out
