@@ -76,12 +76,13 @@ class KnowledgeBase:
         self._loaded = self._placed = False
 
     def _chosen(self, embedder: str | Model | None) -> str | None:
-        if isinstance(embedder, Model):
-            return embedder.name
+        name = embedder.name if isinstance(embedder, Model) else embedder
+        if name and name not in catalog.names() and Path(name).expanduser().is_file():
+            return str(Path(name).expanduser().absolute())  # found again from any other folder
         if embedder == DEFAULT and DEFAULT not in catalog.names():
             self.notice = f"The embedding model {DEFAULT!r} is not shipped with this labkit, so the search goes by words alone."
             return None
-        return embedder
+        return name
 
     # -- making -----------------------------------------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class KnowledgeBase:
             When there is no such file, it is none of labkit's, or it was made with another embedding model.
         """
         archive = Archive(path, make=False)
-        known = archive.meta("embedder")
+        known = archive.meta("embedder") or archive.meta("wanted")
         kb = cls(
             known if embedder == "" else embedder,
             size=int(archive.meta("size") or SIZE),
@@ -158,6 +159,8 @@ class KnowledgeBase:
     def _note(self) -> None:
         for name in ("size", "overlap", "how"):
             self.archive.put_meta(name, str(getattr(self, name)))
+        if self._embedder:  # before anything is embedded, which may never come to pass
+            self.archive.put_meta("wanted", self._embedder)
 
     def add(
         self,
@@ -290,7 +293,7 @@ class KnowledgeBase:
         name, known = self.archive.meta("embedder"), self.archive.meta("probe")
         if name is None:
             with self.archive.writing():
-                self.archive.put_meta("embedder", model.name)
+                self.archive.put_meta("embedder", self._embedder or model.name)
                 self.archive.put_meta("probe", index.probe(model).astype("<f4").tobytes())
         elif (error := index.same_model(model, name, np.frombuffer(known, np.float32))) is not None:
             raise error

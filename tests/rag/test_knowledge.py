@@ -174,6 +174,18 @@ def test_what_another_process_wrote_is_seen_also_after_a_write_of_our_own(tmp_pa
     one.close()
 
 
+def test_a_first_try_that_embeds_nothing_keeps_the_embedding_model(tmp_path, embedding_file, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(embedding_file, "small.gguf")
+    assert main(["kb", "add", "typo", "--embedder", "small.gguf"]) == 1
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "otter.txt").write_text("The otter of the school is called Quillon.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "notes")  # it is found from there too
+    assert main(["kb", "add", ".", "--kb", "../knowledge.kb"]) == 0
+    with lab.KnowledgeBase.open(tmp_path / "knowledge.kb") as kb:
+        assert kb.embedder.name == str(tmp_path / "small.gguf") and "vector" in kb.search("What is the otter called?")[0].parts
+
+
 def test_another_embedding_model_is_refused(saved, tmp_path):
     path = saved.archive.path
     with lab.load(bert(tmp_path / "wide.gguf", width=32)) as wide, pytest.raises(OptionError, match=r"64 numbers.*gives 32"):
