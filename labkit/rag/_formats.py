@@ -127,15 +127,17 @@ def _known(records: Sequence[tuple[int, Any]]) -> list[str]:
 
 def _records(text: str) -> tuple[list[tuple[int, Any]], list[str]]:
     value = _load(text)
-    inner = list(value.values()) if isinstance(value, dict) else []
-    lists = [v for v in inner if isinstance(v, list) and v and all(isinstance(i, dict) for i in v)]
-    if len(lists) == 1 and not any(isinstance(v, dict) for v in inner):
-        value = lists[0]  # {"courses": [{...}, {...}]}
+    whole = value if isinstance(value, dict) else {}
+    lists = [key for key, v in whole.items() if isinstance(v, list) and v and all(isinstance(i, dict) for i in v)]
+    around = []
+    if len(lists) == 1 and not any(isinstance(v, dict) for v in whole.values()):
+        value = whole.pop(lists[0])  # {"school": "Velmar", "courses": [{...}, {...}]}
+        around = [(0, whole)] if whole else []
     if not isinstance(value, list):
         return [(0, value)], []
     if len(value) > MAX_RECORDS:
         raise FormatError(say("it holds {n:,} records, more than {most:,}", n=len(value), most=MAX_RECORDS))
-    return list(enumerate(value, 1)), []
+    return [*around, *enumerate(value, 1)], []
 
 
 def _lines_of_json(text: str) -> tuple[list[tuple[int, Any]], list[str]]:
@@ -156,7 +158,10 @@ def _lines_of_json(text: str) -> tuple[list[tuple[int, Any]], list[str]]:
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # JSON may hold half a character, such as "\ud83d", in names and values
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return value
     except RecursionError:
         raise FormatError(say("its JSON is nested too deeply")) from None
     except ValueError as error:
@@ -173,37 +178,37 @@ def _record(record: Any, fields: Sequence[str] | None) -> tuple[str, dict[str, A
     else:
         chosen = [leaf for name in fields for leaf in leaves if leaf[0] == name or leaf[0].startswith((f"{name}.", f"{name}["))]
     lines = [_line(name, value, alone=fields is not None and len(fields) == 1) for name, value in chosen]
-    metadata = {
-        name: value
-        for name, value in leaves
-        if "[" not in name and isinstance(value, str | int | float | bool) and len(str(value)) <= 80 and name
-    }
-    return _clean("\n".join(line for line in lines if line)), metadata
+    metadata = {name: value for name, value in leaves if "[" not in name and len(_said(value)) <= 80 and name}
+    return "\n".join(line for line in lines if line), metadata
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(_said, value)) if isinstance(value, list) else str(value)
 
 
 def _line(name: str, value: Any, alone: bool) -> str:
-    text = str(value).strip()
+    text = _said(value).strip()
     label = re.sub(r"\[\d+\]", "", name).replace("_", " ").replace(".", " ")
     return text if alone or not label or not text else f"{label}: {text}"
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with the path to it, such as ('author.name', 'Ada') and ('days[0]', 'Monday')."""
+    """Every value with the path to it, such as ('author.name', 'Ada') and ('days', ['Monday', 'Friday'])."""
     stack: list[tuple[str, Any]] = [(name, value)]
     while stack:
         path, item = stack.pop()
         if isinstance(item, Mapping):
             stack += reversed([(f"{path}.{key}" if path else str(key), inner) for key, inner in item.items()])
         elif isinstance(item, list):
-            if item and all(isinstance(inner, str | int | float) for inner in item):
-                yield path, ", ".join(map(str, item))
+            if item and all(_is_leaf(inner) for inner in item):
+                yield path, item
             else:
                 stack += reversed([(f"{path}[{number}]", inner) for number, inner in enumerate(item)])
-        elif isinstance(item, bool):
-            yield path, "yes" if item else "no"
-        elif item is not None and not (isinstance(item, float) and not math.isfinite(item)):
+        elif _is_leaf(item):
             yield path, item
 
 
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # JSON may hold half a character: "\ud83d"
+def _is_leaf(item: Any) -> bool:
+    return isinstance(item, str | int) or (isinstance(item, float) and math.isfinite(item))

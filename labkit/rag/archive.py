@@ -372,7 +372,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _rest(document: Document) -> str:
     rest = {name: getattr(document, name) for name in ("pages", "title", "kind", "metadata", "notes", "sha256")}
-    return json.dumps(rest, ensure_ascii=False, default=str)
+    return json.dumps(rest, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
 
 
 def _document(source: str, text: str, rest: str) -> Document:
@@ -381,4 +381,4 @@ def _document(source: str, text: str, rest: str) -> Document:
 
 
 def _metadata(document: Document) -> dict[str, Any]:
-    return {**document.metadata, "kind": document.kind}
+    return {"kind": document.kind, **document.metadata}  # a record's own `kind` comes first

@@ -28,7 +28,7 @@ PROBE = "The library opens at nine. La biblioteca abre a las nueve."  # tells on
 
 
 def facts(passage: Passage) -> dict[str, Any]:
-    """What a search can filter a passage by: its document's metadata, and source, file, title and page."""
+    """What a search can filter a passage by: its document's metadata, and labkit's own source, file, title and page."""
     own: dict[str, Any] = {"source": passage.source, "file": passage.source.rpartition("#")[0] or passage.source, "title": passage.title}
     return {**passage.metadata, **own, **({"page": passage.page} if passage.page else {})}
 

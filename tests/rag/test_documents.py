@@ -239,6 +239,27 @@ def test_json_records_are_documents_with_fields(tmp_path):
         documents.read(tmp_path, fields="title")
 
 
+def test_what_stands_around_the_records_is_a_document_too(tmp_path):
+    school = {"school": "Velmar", "office": "opens at 8:20", "courses": [{"name": "Sail", "fee": 445}, {"name": "Oars", "fee": 3}]}
+    (tmp_path / "a.json").write_text(json.dumps(school), encoding="utf-8")
+    found = {document.source: document.text for document in documents.read(tmp_path)}
+    assert found == {
+        "a.json": "school: Velmar\noffice: opens at 8:20",
+        "a.json#1": "name: Sail\nfee: 445",
+        "a.json#2": "name: Oars\nfee: 3",
+    }
+
+
+def test_half_a_character_does_not_end_the_run(tmp_path):
+    (tmp_path / "a.json").write_text('[{"title": "\\ud83d x", "t\\uD83D": "whole \\ud83d\\ude00 half \\ud83d"}]', encoding="utf-8")
+    (tmp_path / "b.txt").write_text("A good file.", encoding="utf-8")
+    with lab.KnowledgeBase(None) as kb:
+        assert kb.add(tmp_path).added == ["a.json", "b.txt"]
+        kb.add(documents.from_string("Note.", source="note", tag="\ud83d"))
+        assert (kb.documents[0].title, kb.documents[0].text) == ("? x", "title: ? x\nt?: whole \U0001f600 half ?")
+        assert kb.documents[0].metadata == {"title": "? x", "t?": "whole \U0001f600 half ?"}
+
+
 def test_a_file_that_labkit_does_not_read_is_answered_when_asked_for(tmp_path):
     (tmp_path / "a.docx").write_bytes(b"PK")
     assert "labkit reads" in documents.read(tmp_path / "a.docx").skipped[0].reason

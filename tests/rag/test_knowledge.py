@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_search_ranks_and_explains(kb, how):
 
 
 def test_filter_and_threshold_leave_out(kb):
-    hits = kb.search("boat", k=10, where={"kind": "json"})
+    hits = kb.search("boat", k=10, where={"file": "boats.json"})
     assert hits and all(hit.source.startswith("boats.json#") for hit in hits)
     assert all(hit.passage.page == 2 for hit in kb.search("course", where={"file": "handbook.pdf", "page": [2]}))
     assert kb.search("boat", where={"source": "none.pdf"}) == []
@@ -78,6 +79,25 @@ def test_filter_and_threshold_leave_out(kb):
     assert found == [] and "Nothing relevant" in found._repr_html_()
     strict = kb.search("When does the ferry Petrel leave Brann?", how="lexical", threshold=0.99)
     assert strict == [] and strict.below > 0
+
+
+def test_filters_take_what_a_record_says(tmp_path):
+    boats = [
+        {"text": "alpha boat", "kind": "workboat", "open": True, "tags": ["x", "y"]},
+        {"text": "beta boat", "kind": "gig", "open": False},
+    ]
+    (tmp_path / "boats.json").write_text(json.dumps(boats), encoding="utf-8")
+    (tmp_path / "boat.txt").write_text("A boat.", encoding="utf-8")
+    with lab.KnowledgeBase.from_folder(tmp_path, None) as kb:
+        for where, source in (
+            ({"kind": "workboat"}, "boats.json#1"),
+            ({"open": True}, "boats.json#1"),
+            ({"open": False}, "boats.json#2"),
+            ({"tags": "y"}, "boats.json#1"),
+            ({"kind": "txt"}, "boat.txt"),
+        ):
+            assert [hit.source for hit in kb.search("boat", where=where)] == [source], where
+        assert "open: yes\ntags: x, y" in next(iter(kb.search("alpha"))).text
 
 
 def test_nothing_relevant_is_an_answer_and_no_model_is_asked(kb, chat):

@@ -41,7 +41,10 @@ def entries(count=300, width=24, seed=0, first=1):
     vectors = rng.standard_normal((count, width), dtype=np.float32)
     vectors[count // 2 : count // 2 + 20] = vectors[0]  # twenty that are the same: ties
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    facts = [{"source": f"{n % 7}.txt", "page": n % 5, "draft": n % 3 == 0, "weight": n / 4} for n in range(count)]
+    facts = [
+        {"source": f"{n % 7}.txt", "page": n % 5, "draft": n % 3 == 0, "weight": n / 4, "tags": ["x", n % 4, n % 2 == 0], "zeros": ["\0"]}
+        for n in range(count)
+    ]
     return [Entry(first + n, vectors[n], facts[n]) for n in range(count)]
 
 
@@ -63,6 +66,10 @@ FILTERS = (
     {"weight": 2.5},
     {"source": "none"},
     {"x": "y"},
+    {"tags": 3},
+    {"tags": [1.0, "none"]},
+    {"tags": True},
+    {"tags": "x"},
 )
 
 

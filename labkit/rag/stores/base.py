@@ -115,8 +115,17 @@ def check_where(where: Where | None) -> dict[str, tuple[Any, ...]]:
 
 
 def matches(metadata: Mapping[str, Any], wanted: Mapping[str, tuple[Any, ...]]) -> bool:
-    """Whether metadata has one of the allowed values under each name. True is not 1 here, as in JSON."""
-    return all(name in metadata and any(_same(metadata[name], value) for value in values) for name, values in wanted.items())
+    """Whether metadata has one of the allowed values under each name; of a list, one of its members. True is not 1 here, as in JSON.
+
+    >>> matches({"days": ["Monday", "Friday"]}, check_where({"days": "Friday"}))
+    True
+    """
+    return all(any(_same(one, value) for one in _members(metadata, name) for value in values) for name, values in wanted.items())
+
+
+def _members(metadata: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = metadata.get(name, ())
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _same(one: Any, other: Any) -> bool:

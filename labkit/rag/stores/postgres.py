@@ -116,7 +116,7 @@ class PostgresStore:
         check_width(len(vector), self._dimension, f"The table {self.table!r}")
         filters, values = [], []
         for name, allowed in check_where(where).items():
-            filters.append("metadata -> %s = ANY(%s::jsonb[])")
+            filters.append("metadata -> %s @> ANY(%s::jsonb[])")
             values += [name, [json.dumps(value) for value in allowed]]
         condition = f"WHERE {' AND '.join(filters)}" if filters else ""
 
@@ -160,4 +160,8 @@ def _literal(vector: Vectors) -> str:
 
 def _without_zero(value: dict[str, Any]) -> dict[str, Any]:
     """PostgreSQL's texts hold no NUL."""
-    return {name.replace("\x00", ""): item.replace("\x00", "") if isinstance(item, str) else item for name, item in value.items()}
+    return {_text(name): [_text(one) for one in item] if isinstance(item, list) else _text(item) for name, item in value.items()}
+
+
+def _text(value: Any) -> Any:
+    return value.replace("\x00", "") if isinstance(value, str) else value
