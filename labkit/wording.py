@@ -237,7 +237,8 @@ SPANISH = {
     "{tokens} tokens from {model}{ended}": "{tokens} tokens de {model}{ended}",
     ", ended by {reason}": ", terminada por {reason}",
     "it says that the passages do not say": "dice que los pasajes no lo dicen",
-    "{good} of {n} sentences are held up by what they cite": "lo que citan respalda {good} de {n} frases",
+    "the model said nothing": "el modelo no ha dicho nada",
+    "{good} of {n} sentences are held up by what they cite": "frases respaldadas por lo que citan: {good} de {n}",
     "hidden characters taken out ({n}): {names}": "caracteres ocultos quitados ({n}): {names}",
     "numbers that look like those of passages, now in round brackets: {names}": (
         "números que parecen los de un pasaje, ahora entre paréntesis: {names}"

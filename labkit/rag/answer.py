@@ -64,7 +64,8 @@ class Answer:
     sources : tuple of Source
         The passages that the model got; empty where nothing relevant was found.
     abstained : bool
-        Whether it says that the passages do not say, or nothing relevant was found and no model was asked.
+        Whether it says that the passages do not say and nothing else, or nothing at all, or nothing relevant was found and no model was
+        asked.
     checks : tuple of Check
         Each sentence against the passages that it cites.
     trace : Trace
@@ -307,7 +308,7 @@ def finish(prepared: Prepared, reply: Reply | None, seconds: float = 0.0) -> Ans
     checks = tuple(check(text, [source.text for source in sources], lang))
     bad = sum(not one.supported for one in checks)
     held_up, not_there = "{good} of {n} sentences are held up by what they cite", "it says that the passages do not say"
-    says = say(not_there if abstained else held_up, lang, good=len(checks) - bad, n=len(checks))
+    says = say(held_up if not abstained else not_there if text else "the model said nothing", lang, good=len(checks) - bad, n=len(checks))
     ended = say(", ended by {reason}", lang, reason=reply.finish_reason) if reply.finish_reason != "stop" else ""
     said = say("{tokens} tokens from {model}{ended}", lang, tokens=reply.usage.completion_tokens or "?", model=reply.model, ended=ended)
     asked = Step("reply", said, {"reply": reply}, seconds)

@@ -51,13 +51,14 @@ def citations(text: str) -> list[int]:
 
 
 def says_nothing(text: str) -> bool:
-    """Whether an answer says that the passages do not say, in either language.
+    """Whether an answer says that the passages do not say, in either language, and nothing else.
 
     >>> says_nothing("The passages do not say."), says_nothing("Los pasajes no lo dicen [1]."), says_nothing("At nine [1].")
     (True, True, False)
     """
-    plain = _plain(text)
-    return any(plain.startswith(_plain(sentence)) for sentence in prompts.NO_ANSWER.values())
+    sentences = [_plain(text[start:end]) for start, end in words.sentences(text)]
+    said = [sentence for sentence in sentences if sentence]
+    return bool(said) and all(sentence in map(_plain, prompts.NO_ANSWER.values()) for sentence in said)
 
 
 def _plain(text: str) -> str:
@@ -85,8 +86,6 @@ def check(text: str, passages: Sequence[str], lang: str = "en") -> list[Check]:
     >>> [c.cites for c in check("[2] It opens at 9:30. It closes at 18.", ["Cats.", "It opens at 9:30. It closes at 18."])]
     [(2,), (2,)]
     """
-    if says_nothing(text):
-        return []
     spans = words.sentences(_CITE.sub(lambda match: match[0], text))
     sentences = [text[start:end] for start, end in spans]
     merged: list[str] = []
@@ -99,7 +98,7 @@ def check(text: str, passages: Sequence[str], lang: str = "en") -> list[Check]:
     for place, sentence in enumerate(merged):
         others = merged[place::-1] if _CITE.match(text.lstrip()) else merged[place:]
         cites = next(filter(None, map(citations, others)), [])
-        if words.tokens(_CITE.sub(" ", sentence)):
+        if words.tokens(_CITE.sub(" ", sentence)) and not says_nothing(sentence):
             found.append(_one(sentence, tuple(dict.fromkeys(cites)), passages, lang))
     return found
 

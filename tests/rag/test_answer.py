@@ -133,6 +133,9 @@ GATE = "The gate is locked at 22:00 by Ada Bell."
         ("Books may be kept for 3 weeks, and the gate is locked at 22:00 [1, 2].", [True], ""),
         ("The passages do not say.", [], ""),
         ("Los pasajes no lo dicen.", [], ""),
+        ("The passages do not say. The passages do not say [1].", [], ""),
+        ("The passages do not say. However, the door code is 4417.", [False], "cites no passage"),
+        ("It opens at 9:30 [1]. The passages do not say.", [True], ""),
         ("", [], ""),
     ],
 )
@@ -148,6 +151,9 @@ def test_an_answer_tells_what_it_cites_and_when_it_abstains():
     assert [source.number for source in said.cited] == [1] and said.supported and not said.abstained
     nothing = answer.finish(prepared, Reply("The passages do not say.", "m", "stop"))
     assert nothing.abstained and nothing.checks == () and nothing.cited == () and len(nothing.sources) == 2
+    more = answer.finish(prepared, Reply("The passages do not say. However, the door code is 4417.", "m", "stop"))
+    assert not more.abstained and not more.supported
+    assert answer.finish(prepared, Reply(" ", "m", "stop")).trace["check"].says == "the model said nothing"
     cut = answer.finish(prepared, Reply("It opens at", "m", "length"))
     assert "ended by length" in cut.trace["reply"].says
     with pytest.raises(KeyError, match="none of the steps"):
