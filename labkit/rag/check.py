@@ -11,7 +11,7 @@ from ..wording import say
 from . import words
 
 ENOUGH = 0.75  # share of a sentence's words that its passage must hold
-_CITE = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
+CITE = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def citations(text: str) -> list[int]:
     >>> citations("It opens at nine [2]. Cats may not come in [1, 3].")
     [2, 1, 3]
     """
-    return [int(number) for match in _CITE.finditer(text) for number in re.findall(r"\d+", match[1])]
+    return [int(number) for match in CITE.finditer(text) for number in re.findall(r"\d+", match[1])]
 
 
 def says_nothing(text: str) -> bool:
@@ -62,7 +62,7 @@ def says_nothing(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[^\w\s]", " ", words.plain(_CITE.sub(" ", text))).split())
+    return " ".join(re.sub(r"[^\w\s]", " ", words.plain(CITE.sub(" ", text))).split())
 
 
 def check(text: str, passages: Sequence[str], lang: str = "en") -> list[Check]:
@@ -86,25 +86,25 @@ def check(text: str, passages: Sequence[str], lang: str = "en") -> list[Check]:
     >>> [c.cites for c in check("[2] It opens at 9:30. It closes at 18.", ["Cats.", "It opens at 9:30. It closes at 18."])]
     [(2,), (2,)]
     """
-    spans = words.sentences(_CITE.sub(lambda match: match[0], text))
+    spans = words.sentences(CITE.sub(lambda match: match[0], text))
     sentences = [text[start:end] for start, end in spans]
     merged: list[str] = []
     for sentence in sentences:  # "It opens at nine. [1]": the number alone is no sentence
-        if merged and not words.tokens(_CITE.sub(" ", sentence)) and citations(sentence):
+        if merged and not words.tokens(CITE.sub(" ", sentence)) and citations(sentence):
             merged[-1] += " " + sentence
         else:
             merged.append(sentence)
     found = []
     for place, sentence in enumerate(merged):
-        others = merged[place::-1] if _CITE.match(text.lstrip()) else merged[place:]
+        others = merged[place::-1] if CITE.match(text.lstrip()) else merged[place:]
         cites = next(filter(None, map(citations, others)), [])
-        if words.tokens(_CITE.sub(" ", sentence)) and not says_nothing(sentence):
+        if words.tokens(CITE.sub(" ", sentence)) and not says_nothing(sentence):
             found.append(_one(sentence, tuple(dict.fromkeys(cites)), passages, lang))
     return found
 
 
 def _one(sentence: str, cites: tuple[int, ...], passages: Sequence[str], lang: str) -> Check:
-    wanted = list(dict.fromkeys(words.tokens(_CITE.sub(" ", sentence))))
+    wanted = list(dict.fromkeys(words.tokens(CITE.sub(" ", sentence))))
     wrong = [number for number in cites if not 1 <= number <= len(passages)]
     if not cites:
         return Check(sentence, cites, False, 0.0, (), say("it cites no passage", lang))

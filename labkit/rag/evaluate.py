@@ -22,7 +22,7 @@ from ..errors import LabError, OptionError
 from ..measure.stats import Interval, bootstrap, share
 from ..wording import say
 from . import answer, metrics, retrieve, words
-from .check import citations, says_nothing
+from .check import CITE, citations, says_nothing
 from .chunks import Passage
 from .retrieve import Hits
 
@@ -69,7 +69,7 @@ def read(questions: str | Path | Iterable[Question | Mapping[str, Any]]) -> list
     if isinstance(questions, str | Path):
         path = Path(questions).expanduser()
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other ends of lines, such as U+2028
             items: list[Any] = [json.loads(line) for line in lines if line.strip()]
         except OSError as error:
             raise OptionError(f"The questions {str(path)!r} cannot be read: {error.strerror}.", fix="Name a JSONL file.") from None
@@ -92,13 +92,13 @@ def _question(item: Any, number: int) -> Question:
 
 
 def right(text: str, answers: Iterable[str]) -> bool:
-    """Whether a text holds one of the values, as whole words; case, accents and spaces do not count.
+    """Whether a text holds one of the values, as whole words and numbers; case, accents and spaces do not count.
 
-    >>> right("It opens at 9:30 [1].", ["9:30"]), right("It opens at 19:30.", ["9:30"])
-    (True, False)
+    >>> right("It opens at 9:30 [1].", ["9:30"]), right("It opens at 19:30.", ["9:30"]), right("It costs 2,300 crowns.", ["300"])
+    (True, False, False)
     """
-    given = _flat(re.sub(r"\[\d+\]", " ", text))
-    return any(re.search(rf"(?<![\w]){re.escape(_flat(value))}(?!\w|[.,:]\d)", given) for value in answers)
+    given = _flat(CITE.sub(" ", text))
+    return any(re.search(rf"(?<!\w)(?<!\d[.,:]){re.escape(_flat(value))}(?!\w|[.,:]\d)", given) for value in answers)
 
 
 def _flat(text: str) -> str:

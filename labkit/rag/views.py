@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..display import _BOX, _SMALL, PLAIN, bytes_text, escape, table_html
 from ..wording import count, say
 from . import hidden, words
-from .check import _CITE
+from .check import CITE
 
 if TYPE_CHECKING:
     from .answer import Answer
@@ -155,7 +155,7 @@ def _number(value: float | None) -> str:
 def answer_html(answer: Answer) -> str:
     """An answer, what holds up each sentence, and its sources. Links and images in it stay text."""
     body = "".join(
-        f"<b>{safe(part)}</b>" if _CITE.fullmatch(part) else safe(part)
+        f"<b>{safe(part)}</b>" if CITE.fullmatch(part) else safe(part)
         for part in re.split(r"(\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\])", answer.text)
     )
     checks = "".join(

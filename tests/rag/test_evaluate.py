@@ -91,6 +91,19 @@ def test_right_answers_hold_the_value_as_a_whole(text, good):
     assert evaluate.right(text, QUESTION.answers) is good
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("It costs 2,300 crowns.", "300"), ("1.445 euros", "445"), ("12:30", "30"), ("I do not know [1, 3].", "3"), ("[1; 3]", "3")],
+)
+def test_the_end_of_a_number_and_a_citation_are_no_answer(text, value):
+    assert not evaluate.right(text, [value]) and evaluate.right(f"{text} It is {value}.", [value])
+
+
+def test_questions_are_lines_whatever_their_texts_hold(tmp_path):
+    (tmp_path / "q.jsonl").write_bytes('{"question": "When\u2028does it open?"}\r\n{"question": "Who?"}\r\n'.encode())
+    assert [one.question for one in evaluate.read(tmp_path / "q.jsonl")] == ["When\u2028does it open?", "Who?"]
+
+
 @pytest.fixture(scope="module")
 def words_alone(school):
     with lab.KnowledgeBase.open(school, None) as kb:
