@@ -25,7 +25,7 @@ _CONTROL = re.compile(
     r"|<</?SYS>>|</?(?:start|end)_of_(?:turn|image|utterance)>|</?(?:think|tool_call|tool_response|tools|image)>|<\|[a-z_]{2,30}>|<[a-z_]{2,30}\|>",
     re.I,
 )
-_NUMBER = re.compile(r"(?<![\w\])])\[(\d{1,3})\]")  # a number as passages carry it, not an index such as a[0]
+_NUMBER = re.compile(r"\w(?:\[\d{1,3}\])+|\[(\d{1,3})\]")  # an index, such as a[0][1], or (in a group) a number as passages carry it
 
 
 def find(text: str) -> list[tuple[int, str]]:
@@ -122,7 +122,7 @@ def numbers(text: str, passages: int = 999) -> list[str]:
     >>> numbers("As the survey [12] shows.", passages=4)
     []
     """
-    return [match[0] for match in _NUMBER.finditer(text) if 1 <= int(match[1]) <= passages]
+    return [match[0] for match in _NUMBER.finditer(text) if 1 <= int(match[1] or 0) <= passages]
 
 
 def unnumber(text: str, passages: int = 999) -> str:
@@ -131,4 +131,4 @@ def unnumber(text: str, passages: int = 999) -> str:
     >>> unnumber("See [3].")
     'See (3).'
     """
-    return _NUMBER.sub(lambda match: f"({match[1]})" if 1 <= int(match[1]) <= passages else match[0], text)
+    return _NUMBER.sub(lambda match: f"({match[1]})" if 1 <= int(match[1] or 0) <= passages else match[0], text)
