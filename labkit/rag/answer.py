@@ -194,7 +194,7 @@ def _searched(hits: Hits, lang: str) -> Step:
     more = hits.left_out(lang)
     found = "{found} ({how}{more})" if hits else "nothing relevant ({how}{more}): no model is asked"
     says = say(found, lang, found=count(len(hits), hits.unit, lang), how=hits.how, more=more)
-    return Step("search", says, data)
+    return Step("search", says, data, hits.seconds)
 
 
 def _fitted(prepared: Prepared, model: Model | None, room: int, most: int) -> Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -224,13 +225,16 @@ class KnowledgeBase:
         retrieve.check(question, k, how, threshold)
         if sentences is not None:
             compress.check(sentences)
+        start = time.perf_counter()
         with self._lock:
             self.refresh()
             if how in ("hybrid", "vector"):
                 fill_store(self)
-            if sentences is None:
-                return retrieve.search(self._index, question, k, how, where, threshold)
-            return compress.compress(self._index, retrieve.search(self._index, question, k, how, where), sentences, threshold)
+            hits = retrieve.search(self._index, question, k, how, where, threshold if sentences is None else None)
+            if sentences is not None:
+                hits = compress.compress(self._index, hits, sentences, threshold)
+        hits.seconds = time.perf_counter() - start
+        return hits
 
     def ask(
         self,

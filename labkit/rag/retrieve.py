@@ -89,6 +89,8 @@ class Hits(list[Hit]):
         Passages that were left out, since a better one has the same words.
     unit : {'passages', 'sentences'}
         What each hit is; see `rag.compress`.
+    seconds : float
+        That the search took, where a knowledge base was searched.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Hits(list[Hit]):
         unit: str = "passages",
     ) -> None:
         super().__init__(hits)
-        self.unit = unit
+        self.unit, self.seconds = unit, 0.0
         self.question, self.how, self.threshold, self.below, self.repeats = question, how, threshold, below, repeats
 
     def frame(self) -> pd.DataFrame:

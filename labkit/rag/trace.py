@@ -33,15 +33,16 @@ class Trace(Sequence[Step]):
 
     ===========  ======================================================================================================
     question     text, lang
-    search       hits (Hits), how, k, threshold, below, repeats, passages (in the knowledge base)
+    search       hits (Hits), how, threshold, below, repeats, unit ('passages', 'sentences')
     clean        passages (as the model gets them), changes: (number, what was changed) pairs
-    fit          window, prompt_tokens, room (kept for the answer), counted ('exactly', 'estimated', 'by the engine'), kept, left_out (Hits)
+    fit          window, prompt_tokens, room (kept for the answer), counted (see below), kept, left_out (tuple of Hit)
     prompt       messages, lang
     reply        reply (Reply)
-    check        checks (list of Check)
+    check        checks (tuple of Check)
     ===========  ======================================================================================================
 
-    A step that was not needed is not there: without relevant passages nothing is sent, and `says` of the last step tells.
+    Tokens are counted 'exactly', 'estimated' or 'by the engine'. A step that was not needed is not there:
+    without relevant passages nothing is sent, and `says` of the last step tells.
     """
 
     def __init__(self, steps: Sequence[Step] = ()) -> None:

@@ -113,6 +113,7 @@ def test_answer_shows_every_step_and_what_was_sent(kb, chat):
     question = "When does the ferry Petrel leave Brann?"
     answer = kb.ask(question, chat, k=3)
     assert answer.trace.names() == ["question", "search", "clean", "fit", "prompt", "reply", "check"]
+    assert answer.trace["search"].seconds == answer.trace["search"].data["hits"].seconds > 0
     messages = answer.trace["prompt"].data["messages"]
     assert list(messages) == lab.prompts.with_passages(question, [source.text for source in answer.sources], "en")
     assert messages[0].content in answer.sent.prompt
