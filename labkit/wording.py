@@ -192,6 +192,11 @@ SPANISH = {
     ),
     "no text on page {pages}": "sin texto en la página {pages}",
     "page {page} holds text that a reader does not see: {text}": "la página {page} contiene texto que quien lee no ve: {text}",
+    "page {page} holds text that is white, seen only on a coloured ground: {text}": (
+        "la página {page} contiene texto blanco, que solo se ve sobre un fondo de color: {text}"
+    ),
+    "the text of page {pages} is an OCR layer, or nobody sees it": "el texto de la página {pages} es una capa de OCR, o nadie lo ve",
+    "reading PDF files needs the package pypdf: pip install pypdf": "para leer archivos PDF hace falta el paquete pypdf: pip install pypdf",
     "it was not read after {seconds:g} s, so it was given up": "a los {seconds:g} s no se había leído, así que se abandonó",
     "reading it broke the reader: it wants too much memory, or is damaged on purpose": (
         "al leerlo se rompió el lector: pide demasiada memoria o está dañado a propósito"

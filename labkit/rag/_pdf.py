@@ -15,6 +15,10 @@ from ..wording import say
 from ._formats import FormatError, Part, about_hidden
 
 SECONDS = 60.0  # for one file
+UNSEEN = {
+    "white": "page {page} holds text that is white, seen only on a coloured ground: {text}",
+    "hidden": "page {page} holds text that a reader does not see: {text}",
+}
 
 
 class PdfReader:
@@ -35,7 +39,7 @@ class PdfReader:
         """
         answer = self._ask(path)
         if "error" in answer:
-            raise FormatError(say(answer["error"], **answer.get("values", {})))
+            raise FormatError(say(answer["error"], **answer.get("values", {})), again=answer.get("again", False))
         text, pages, empty = "", [], []
         for number, page in enumerate(answer["pages"], 1):
             pages.append(len(text))
@@ -46,8 +50,10 @@ class PdfReader:
             said = "it holds no text on its pages ({n}), only pictures: it was probably scanned. Run OCR on it first (ocrmypdf)"
             raise FormatError(say(said, n=len(pages)))
         notes = [say("no text on page {pages}", pages=", ".join(map(str, empty[:10])))] if empty else []
-        unseen = "page {page} holds text that a reader does not see: {text}"
-        notes += [say(unseen, page=number, text=repr(text[:80])) for number, text in answer["unseen"][:5]]
+        if scanned := [str(number) for number, kind, _ in answer["unseen"] if kind == "ocr"]:
+            notes.append(say("the text of page {pages} is an OCR layer, or nobody sees it", pages=", ".join(scanned[:10])))
+        unseen = [item for item in answer["unseen"] if item[1] in UNSEEN]
+        notes += [say(UNSEEN[kind], page=number, text=repr(text[:80])) for number, kind, text in unseen[:5]]
         text = text.rstrip() + "\n"
         return Part(text, answer["title"], tuple(pages), notes=notes + about_hidden(text))
 
@@ -73,7 +79,7 @@ class PdfReader:
     def _worker(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
-            command = [sys.executable, "-I", str(Path(__file__).with_name("_pdf_worker.py"))]
+            command = [sys.executable, "-E", "-P", str(Path(__file__).with_name("_pdf_worker.py"))]
             none = subprocess.DEVNULL
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=none)
             self._lines = queue.Queue()
