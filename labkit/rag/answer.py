@@ -210,10 +210,16 @@ def _fitted(prepared: Prepared, model: Model | None, room: int, most: int) -> Pr
         kept -= 1
     if window is not None and tokens + room > window:
         name = model.name if model is not None else ""
+        alone, _ = _count(prompts.with_passages(prepared.question, [], prepared.lang), model, window, room)
+        fix = "Cut the documents into shorter passages (size=60), or take a model with a larger context window."
+        if room > tokens:
+            fix = "Keep less for the answer: lower max_tokens."
+        elif alone + room > window or alone > tokens / 2:
+            fix = "Ask a shorter question, or take a model with a larger context window."
         error = ContextWindowExceededError(
-            f"The first passage alone makes {tokens:,} tokens, with {room} for the answer more than the {window:,} of {name!r}.",
+            f"Question and first passage make {tokens:,} tokens, with {room} for the answer more than the {window:,} of {name!r}.",
             "Nothing was cut and nothing was generated.",
-            "Cut the documents into shorter passages (size=60), or take a model with a larger context window.",
+            fix,
         )
         error.prompt_tokens, error.context_window = tokens, window
         raise error

@@ -242,7 +242,12 @@ class Index:
             raise OptionError(what, fix='Use how="lexical", or make it with one: embedder="mini-embed".')
         if not self.passages:
             return []
-        vector = checked(self.model.embed([words_of(question)]), 1, self.model.name)[0]
+        try:
+            vector = checked(self.model.embed([words_of(question)]), 1, self.model.name)[0]
+        except ContextWindowExceededError as error:
+            error.what = f"The question does not fit the embedding model {self.model.name!r}: {error.what}"
+            error.fix = 'Ask a shorter question, or search by words alone: how="lexical".'
+            raise
         return self.store.search(vector, k, where)
 
 

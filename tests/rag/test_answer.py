@@ -8,7 +8,7 @@ import labkit as lab
 from labkit import prompts
 from labkit.chat import Reply
 from labkit.errors import ContextWindowExceededError
-from labkit.rag import answer, check, documents, hidden, words
+from labkit.rag import answer, check, documents, hidden, index, words
 from labkit.rag.chunks import Passage, estimate
 from labkit.rag.retrieve import Hit, Hits
 
@@ -45,6 +45,25 @@ def test_a_passage_that_cannot_fit_is_an_error_with_both_numbers(chat):
     with pytest.raises(ContextWindowExceededError, match=r"more than the 1,024 .*shorter passages") as caught:
         answer.ask("When?", hits(LONG * 8), chat, "en")
     assert caught.value.prompt_tokens > caught.value.context_window == 1024
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "options", "mend"),
+    [
+        ("When does it open? " * 400, "At nine.", {}, "Ask a shorter question"),
+        ("When?", LONG, {"max_tokens": 2000}, "lower max_tokens"),
+        ("When?", LONG * 8, {}, "shorter passages"),
+    ],
+)
+def test_what_does_not_fit_is_the_one_to_shorten(chat, question, text, options, mend):
+    with pytest.raises(ContextWindowExceededError, match=mend):
+        answer.ask(question, hits(text), chat, "en", **options)
+
+
+def test_a_question_that_the_embedding_model_cannot_hold_is_named(embedder):
+    found = index.build([Passage("a.txt", "The library opens at nine.")], embedder)
+    with pytest.raises(ContextWindowExceededError, match=r"The question does not fit .*shorter question"):
+        found.by_meaning("When does it open? " * 400, 1)
 
 
 @pytest.mark.parametrize(
