@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import sqlite3
 import tempfile
 import threading
@@ -78,6 +79,9 @@ class Archive:
             version = self.meta("version")
             if version is None:
                 self.put_meta("version", VERSION)
+                # Passages of two files share no number, so that vectors that a store kept of another file are told from this one's.
+                start = secrets.randbits(32) << 20
+                self._connection.execute("INSERT INTO sqlite_sequence VALUES ('passages', ?)", (start,))
             elif version != VERSION:
                 what = f"{self.path} was written in form {version}; this labkit reads form {VERSION}."
                 raise OptionError(what, fix="Update labkit, or make the knowledge base anew.")
@@ -381,4 +385,4 @@ def _document(source: str, text: str, rest: str) -> Document:
 
 
 def _metadata(document: Document) -> dict[str, Any]:
-    return {"kind": document.kind, **document.metadata}  # a record's own `kind` comes first
+    return {**document.metadata, "kind": document.metadata.get("kind", document.kind)}  # a record's own comes first

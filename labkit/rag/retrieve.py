@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .. import display
@@ -50,7 +50,7 @@ class Hit:
     rank: int
     parts: dict[str, float]
     relevance: float
-    id: int = 0
+    id: int = field(default=0, repr=False)  # of another number in each knowledge base
 
     @property
     def text(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 import labkit as lab
 from labkit.errors import OptionError, ServerNotRunningError
+from labkit.rag import documents
 from labkit.rag.stores import Entry, NumpyStore, PostgresStore, QdrantStore
 
 from ..conftest import REAL
@@ -124,6 +125,18 @@ def test_same_passages_from_every_store(name, request, tmp_path, school, embedde
         assert other.store.ids() == set(other.passages)
         if name == "qdrant-server":
             store._client.delete_collection(store.collection)
+
+
+def test_a_store_that_holds_vectors_of_an_older_file_takes_the_new_ones(tmp_path, embedder):
+    notes = [documents.from_string(text, source=text[:4]) for text in ("Fire: meet at the weighbridge.", "Soup is served on Thursdays.")]
+    for name, order in (("old", notes), ("new", notes[::-1])):
+        with lab.KnowledgeBase(embedder, path=tmp_path / f"{name}.kb", store=QdrantStore(tmp_path / "qdrant")) as kb:
+            kb.add(order)
+            best = {note.source: kb.search(note.text, how="vector")[0] for note in notes}
+            assert {source: hit.source for source, hit in best.items()} == {"Fire": "Fire", "Soup": "Soup"}
+            assert len(kb.store.ids()) == 2
+    with lab.KnowledgeBase.open(tmp_path / "old.kb", embedder, QdrantStore(tmp_path / "qdrant")) as kb:
+        assert [kb.search(note.text, how="vector")[0].source for note in notes] == ["Fire", "Soup"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the one that is refused leaves a file open
