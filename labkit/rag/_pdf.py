@@ -66,7 +66,8 @@ class PdfReader:
             line = self._lines.get(timeout=self._seconds)
         except queue.Empty:
             self.close()
-            raise FormatError(say("it was not read after {seconds:g} s, so it was given up", seconds=self._seconds)) from None
+            said = say("it was not read after {seconds:g} s, so it was given up", seconds=self._seconds)
+            raise FormatError(said, again=True) from None  # a machine that had much to do may be faster next time
         except OSError:
             line = b""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ def grow(
         _note_skipped(kb, root, skipped, known)
     others = sorted({other for other, _ in kb.archive.places()} - {root, LOOSE})
     gone_folder = "{folder} is no longer there, and what was read from it still is here. To take it out: kb.remove({folder!r})"
-    growth.notes += [say(gone_folder, folder=other) for other in others if not Path(other).exists()]
+    growth.notes += [say(gone_folder, folder=other) for other in others if not os.path.exists(other)]
     return growth
 
 

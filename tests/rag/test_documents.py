@@ -16,6 +16,7 @@ import pytest
 import labkit as lab
 from labkit.errors import OptionError
 from labkit.rag import _pdf, chunks, documents
+from labkit.rag._formats import FormatError
 from labkit.rag.archive import FileState
 from labkit.rag.chunks import cut, estimate
 from labkit.rag.documents import from_string
@@ -85,6 +86,14 @@ def test_only_text_that_may_be_unseen_is_noted(tmp_path, page, note):
     (tmp_path / "a.pdf").write_bytes(pdf(page))
     (found,) = documents.read(tmp_path)
     assert len(found.notes) == bool(note) and note in " ".join(found.notes)
+
+
+def test_a_file_that_took_too_long_is_tried_again(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(pdf(shown("Some text.")))
+    reader = _pdf.PdfReader(seconds=0)
+    with pytest.raises(FormatError, match="given up") as caught:
+        reader.read(tmp_path / "a.pdf")
+    assert caught.value.again
 
 
 def test_a_missing_package_is_named():
