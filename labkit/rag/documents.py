@@ -51,8 +51,8 @@ class Document:
     kind : str
         'pdf', 'txt', 'md', 'json', 'jsonl', or 'text' for what was never a file.
     metadata : dict
-        Numbers, short texts, yes and no (bool), and lists of them that a search can filter by. `source`, `file`, `title` and `page` are
-        labkit's own: what a record says under these names is in its text alone.
+        Numbers, short texts, True and False, and lists of them that a search can filter by. A filter by `source`, `file`, `title` or,
+        where there are pages, `page` asks for labkit's own, not for what a record says under these names.
     notes : tuple of str
         What a reader should know: hidden text, an encoding that was guessed, pages without text.
     sha256 : str
