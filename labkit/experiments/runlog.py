@@ -27,6 +27,8 @@ from ..wording import say
 from ..zoo.catalog import sha256
 
 FORMAT = 1
+HEAD = f'{{"format": {FORMAT}, '.encode()  # how each line begins
+ANOTHER = "Give another file: log=..."
 # Of these an answer does not depend on.
 _NOT_IN_KEY = {"timeout"}
 
@@ -99,7 +101,7 @@ class RunLog:
     Raises
     ------
     OptionError
-        When it cannot be written, or another process writes it now.
+        When it cannot be written, holds something else, or another process writes it now.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -113,7 +115,7 @@ class RunLog:
                 raise OSError(errno.EINVAL, "it is no regular file")
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
-            raise OptionError(f"The run log {self.path} cannot be written: {error.strerror}.", fix="Give another file: log=...") from None
+            raise OptionError(f"The run log {self.path} cannot be written: {error.strerror}.", fix=ANOTHER) from None
         try:
             _lock(self._file, self.path)
             self._read()
@@ -125,6 +127,9 @@ class RunLog:
         with self.path.open("rb") as stream:
             data = stream.read()
         end = data.rfind(b"\n") + 1
+        begun = not end and data[: len(HEAD)] == HEAD[: len(data)]  # killed within its first line
+        if data.strip() and not begun and not any(line.startswith(HEAD) for line in data.splitlines()):
+            raise OptionError(f"{self.path} is not a run log.", "It holds something else, which a log would spoil.", ANOTHER)
         if data[end:]:
             self.notes.append(say("The last line of {file} was half-written; its call is made again.", file=self.path.name))
             os.ftruncate(self._file, end)

@@ -101,6 +101,23 @@ def test_half_written_and_damaged_lines_are_survived(model, tmp_path):
     assert not swept(model, log, repeats=1)[1]
 
 
+@pytest.mark.parametrize("text", ['[{"prompt": "Hello!"}]', "a,b\n1,2\n3,4", '{"format": "mine"}\n{"form', "\n\nNotes\n", '{"format": 12'])
+def test_what_is_no_log_is_left_as_it_is(tmp_path, text):
+    file = tmp_path / "mine"
+    file.write_text(text)
+    with pytest.raises(OptionError, match="is not a run log"):
+        RunLog(file)
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", "\n", "{", '{"format": 1, "key": "a'])
+def test_log_that_was_killed_in_its_first_line_goes_on(tmp_path, text):
+    (tmp_path / "run.jsonl").write_text(text)
+    with RunLog(tmp_path / "run.jsonl") as log:
+        log.end()
+    assert [line["end"] for line in lines(tmp_path / "run.jsonl")] == [True]
+
+
 def test_log_has_one_writer(tmp_path):
     with RunLog(tmp_path / "run.jsonl"):
         code = "import sys; from labkit.experiments import RunLog; RunLog(sys.argv[1])"
