@@ -251,10 +251,10 @@ TEXTS: dict[str, dict[str, str]] = {
     "wins": {"en": "wins of the first", "es": "gana el primero"},
     "losses": {"en": "wins of the second", "es": "gana el segundo"},
     "ties": {"en": "ties", "es": "empates"},
-    "share": {"en": "share of the first (95 % interval)", "es": "parte del primero (intervalo del 95 %)"},
+    "share": {"en": "share of the first, with its interval", "es": "parte del primero, con su intervalo"},
     "verdict": {"en": "what that says", "es": "conclusión"},
     "preferred": {"en": "{better} is preferred to {other}", "es": "se prefiere {better} a {other}"},
-    "no_clear": {"en": "no clear difference yet", "es": "aún sin diferencia clara"},
-    "votes_caption": {"en": "Your votes", "es": "Tus votos"},
+    "no_clear": {"en": "no clear difference", "es": "sin diferencia clara"},
+    "votes_caption": {"en": "Your votes (decide beforehand how many)", "es": "Tus votos (decide antes cuántos)"},
     "no_votes": {"en": "No votes yet.", "es": "Aún no hay votos."},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from random import Random
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import labkit as lab
 from labkit.backends.registry import load
 from labkit.errors import ContextWindowExceededError, OptionError
-from labkit.experiments import blind_pairs, tally
+from labkit.experiments import Pair, blind_pairs, tally
 from labkit.experiments.reproducing import WAYS, fork
 from labkit.zoo import catalog
 
@@ -64,6 +65,14 @@ def test_pairs_are_blind_and_on_changing_sides(answers):
             assert text in set(answers[(answers["model"] == who) & (answers["prompt"] == pair.prompt)]["text"])
     assert len(blind_pairs(answers, 3)) <= 3
     assert all(pair.left.strip() != pair.right.strip() for pair in blind_pairs(answers))
+
+
+@pytest.mark.parametrize("n", [4, 5, 6, 9, 12, 20, 50])
+def test_equal_models_rarely_look_unequal(n):
+    """Of all series of n votes between equals, at most one in twenty is called clear."""
+    pairs = [Pair("p", "x", "y", ("a", "b"))] * n
+    verdicts = [tally(pairs, ["left"] * wins + ["right"] * (n - wins))["clear"].item() for wins in range(n + 1)]
+    assert sum(comb(n, wins) for wins, clear in enumerate(verdicts) if clear) <= 0.05 * 2**n
 
 
 def test_votes_find_the_better_one_and_no_difference_where_there_is_none(answers):

@@ -47,7 +47,7 @@ def test_the_best_of_three_wins_against_both():
 
 
 def test_many_votes_become_clear():
-    few, many = (results([round_of("a", "b", vote=0)] * n) for n in (2, 20))
+    few, many = (results([round_of("a", "b", vote=0)] * n) for n in (4, 6))
     assert not few["clear"][0] and many["clear"][0]
 
 
@@ -62,7 +62,7 @@ def test_answers_are_blind_until_the_vote(arena, models):
     assert "mini-m" not in arena.text.split("\n", 1)[1] and "mini-m" not in arena.snapshot().partition("</b>")[2]
     click(arena.vote_buttons[0])
     assert one.vote == 0 and one.models[0] in arena.columns[0].value and "your vote" in arena.columns[0].value
-    assert "A = " in arena.status.value and "no clear difference yet" in arena.table.value and all(b.disabled for b in arena.vote_buttons)
+    assert "A = " in arena.status.value and "no clear difference" in arena.table.value and all(b.disabled for b in arena.vote_buttons)
 
 
 def test_votes_add_up_and_the_text_says_so(arena):
