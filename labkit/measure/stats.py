@@ -25,7 +25,8 @@ Statistic = str | Callable[..., Any]
 
 RESAMPLES = 2000
 LEVEL = 0.95
-FEWEST = 5  # values from which an interval of their median is given
+BLOCK = 1_000_000  # numbers that are drawn at a time
+FEWEST = 5  # values from which an interval is given
 _NORMAL = NormalDist()
 
 
@@ -158,7 +159,7 @@ def bootstrap(
     if not 0 < level < 1 or method not in ("percentile", "bca"):
         raise OptionError(f"level={level!r}, method={method!r}: there is no such interval.", fix="0 < level < 1; 'percentile' or 'bca'.")
     n = len(data)
-    estimates = function(data[np.random.default_rng(seed).integers(0, n, (resamples, n))], axis=1)
+    estimates = _resampled(data, function, resamples, np.random.default_rng(seed))
     ends = _expanded(n, level) if method == "percentile" else _bca(data, function, estimates, level)
     low, high = np.quantile(estimates, ends)
     return Interval(float(low), float(high), level, n)
@@ -220,11 +221,18 @@ def difference(
     """How far two sets of values are apart that do not belong together one by one."""
     one, other, function = _numbers(first), _numbers(second), _statistic(statistic)
     chance = np.random.default_rng(seed)
-    parts = [function(data[chance.integers(0, len(data), (resamples, len(data)))], axis=1) for data in (one, other)]
+    parts = [_resampled(data, function, resamples, chance) for data in (one, other)]
     fewest = min(len(one), len(other))
     low, high = np.quantile(parts[0] - parts[1], _expanded(fewest, level))
     interval = Interval(float(low), float(high), level, fewest)
     return Difference(float(function(one, axis=0) - function(other, axis=0)), interval, bool(fewest > 3 and 0 not in interval))
+
+
+def _resampled(data: Numbers, function: Callable[..., Any], resamples: int, chance: np.random.Generator) -> Numbers:
+    """The statistic of each resample, drawn in blocks: all at once would take gigabytes for thousands of values."""
+    n, rows = len(data), max(1, BLOCK // len(data))
+    sizes = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    return np.concatenate([function(data[chance.integers(0, n, (size, n))], axis=1) for size in sizes])
 
 
 # -- ends of the intervals ----------------------------------------------------------------------------------------------------------

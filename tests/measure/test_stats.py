@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from labkit.errors import OptionError
 from labkit.measure import Interval, bootstrap, difference, paired_difference, summarize
-from labkit.measure.stats import _t_quantile, median_absolute_deviation
+from labkit.measure.stats import _resampled, _t_quantile, median_absolute_deviation
 
 EXPERIMENTS = 1000
 
@@ -40,6 +42,19 @@ def test_interval_of_skewed_values_covers_their_mean(method):
 def test_interval_of_five_repeats_covers_the_median():
     found = coverage(lambda chance: chance.normal(100, 5, 5), 100.0, lambda data, seed: summarize(data, seed=seed).interval)
     assert found >= 0.91, found  # five values cannot promise more: all five lie on one side in 6 % of the experiments
+
+
+def test_resamples_of_many_values_take_little_memory():
+    data = np.random.default_rng(7).normal(0, 1, 3001)
+    tracemalloc.start()
+    try:
+        found = bootstrap(data, resamples=1500, seed=3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    at_once = data[np.random.default_rng(3).integers(0, 3001, (1500, 3001))].mean(axis=1)
+    assert peak < 40e6 and at_once.min() < found.low < found.high < at_once.max()
+    assert np.array_equal(_resampled(data, np.mean, 1500, np.random.default_rng(3)), at_once), "the same draws as all at once"
 
 
 def test_no_clear_difference_where_there_is_none():
