@@ -81,7 +81,9 @@ SPANISH = {
     "model": "modelo",
     "first token (s)": "primer token (s)",
     "Flagged: {flag}.": "Aviso: {flag}.",
-    "{failed} of {n} calls failed: see the column 'error'.": "Fallaron {failed} de {n} llamadas: mira la columna 'error'.",
+    "{model}: {failed} of {n} calls failed, and its figures leave them out. First error: {error}": (
+        "{model}: fallaron {failed} de {n} llamadas, y sus cifras no las cuentan. Primer error: {error}"
+    ),
     "{failed} calls failed: see the column 'error'.": "Fallaron {failed} llamadas: mira la columna 'error'.",
     "{n} answers could not be scored: see the column 'score_error'.": (
         "No se pudieron puntuar {n} respuestas: mira la columna 'score_error'."

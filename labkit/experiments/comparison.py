@@ -223,10 +223,18 @@ class Comparison:
             return []
         return [f"{name}: {line}." for name in self.scorers for line in _few(self.differences(name))]
 
+    def _failures(self) -> list[str]:
+        """Who failed, and how: a model that fails on the hard prompts is scored on the easy ones alone."""
+        lines = []
+        for label in self.models:
+            mine = self.frame[self.frame["model"] == label]["error"]
+            errors = mine[mine != ""]
+            said = "{model}: {failed} of {n} calls failed, and its figures leave them out. First error: {error}"
+            lines += [say(said, model=label, failed=len(errors), n=len(mine), error=errors.iloc[0])] if len(errors) else []
+        return lines
+
     def _lines(self) -> list[str]:
-        wrong = self.frame["error"].ne("").sum()
-        lines = [*self._verdicts(), *(say("Flagged: {flag}.", flag=flag) for flag in self.flags())]
-        lines += [say("{failed} of {n} calls failed: see the column 'error'.", failed=wrong, n=len(self.frame))] if wrong else []
+        lines = [*self._failures(), *self._verdicts(), *(say("Flagged: {flag}.", flag=flag) for flag in self.flags())]
         unscored = self.frame["score_error"].ne("").sum()
         lines += [say("{n} answers could not be scored: see the column 'score_error'.", n=unscored)] if unscored else []
         return [*lines, *self.notes]
@@ -240,7 +248,8 @@ class Comparison:
             scores = [_with_interval(one[name], one[f"{name}_low"], one[f"{name}_high"]) for name in self.scorers]
             speeds = [_number(one[name]) for name in SHOWN]
             sizes = [bytes_text(int(one[name])) if one[name] == one[name] and one[name] is not None else "" for name in ("memory", "size")]
-            rows.append([str(label), str(one["n"]), *scores, *speeds, *sizes])
+            answered = f"{one['n'] - one['errors']}/{one['n']}" if one["errors"] else str(one["n"])
+            rows.append([str(label), answered, *scores, *speeds, *sizes])
         return columns, rows
 
     def __str__(self) -> str:

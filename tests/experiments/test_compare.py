@@ -116,7 +116,12 @@ def test_an_error_is_a_row(model):
     errors = found.frame.set_index(["model", "case"])["error"]
     assert errors["here", 0] == "" and errors["here", 1].startswith("ContextWindowExceededError")
     assert errors["nobody", 0].startswith("ServerNotRunningError") and found.summary().loc["nobody", "errors"] == 2
-    assert "3 of 4 calls failed" in str(found) and "no clear difference" in str(found)
+    said = str(found).splitlines()
+    assert said[1].split()[:2] == ["here", "1/2"] and said[2].split()[:2] == ["nobody", "0/2"]
+    assert said[3].startswith(
+        "here: 1 of 2 calls failed, and its figures leave them out. First error: ContextWindowExceededError: The prompt"
+    )
+    assert said[4].startswith("nobody: 2 of 2 calls failed") and "no clear difference" in str(found)
     assert found.frame["score_error"].str.contains("needs an expected text").sum() == 1
     assert found.plot().alt and found._repr_html_()
     with pytest.raises(ModelNotFoundError):
