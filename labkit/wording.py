@@ -90,6 +90,10 @@ SPANISH = {
     ),
     "no clear difference in {unclear} of {n} pairs": "sin diferencia clara en {unclear} de {n} parejas",
     "no clear difference between {one} and {other}": "sin diferencia clara entre {one} y {other}",
+    "too few answers to compare {one} and {other}": "muy pocas respuestas para comparar {one} y {other}",
+    "One prompt at temperature 0 is one observation, however often it is repeated: no interval.": (
+        "Un solo prompt a temperatura 0 es una sola observación, por mucho que se repita: no hay intervalo."
+    ),
     "{higher} is higher than {lower}": "{higher} está por encima de {lower}",
     "{better} is preferred to {other}": "se prefiere {better} a {other}",
     "{done} of {n} calls of {model} were answered in an earlier run: see 'from_log'.": "{done} de {n} llamadas de {model} se respondieron "

@@ -15,17 +15,16 @@ from ..backends.base import ModelInfo
 from ..chat import Options, Reply
 from ..display import PLAIN, Figure, bytes_text, escape, table_html
 from ..errors import LabError, OptionError
-from ..measure import Difference, Interval, bootstrap, paired_difference, share
+from ..measure import Difference, Interval, paired_difference
+from ..measure.stats import FEWEST, LEVEL
 from ..wording import say
 from . import plots
 from .fair import fairness
-from .rows import NUMBERS, UNITS
+from .rows import NUMBERS, RESAMPLES, UNITS, mean_interval, one_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RESAMPLES = 10_000
-LEVEL = 0.95
 SHOWN = ("tokens_per_second", "time_to_first_token", "completion_tokens")
 
 
@@ -102,25 +101,23 @@ class Comparison:
     def units(self, figure: str | None = None) -> pd.DataFrame:
         """The values that statistics are made of: one row for each unit, one column for each model.
 
-        A unit is a prompt, its repeats averaged: they are not independent of each other. With a single prompt it is a repeat.
+        A unit is a prompt, its repeats averaged: they are not independent of each other. With a single prompt it is a repeat, but for
+        scores of texts that are always the same (at temperature 0): these are one unit.
         """
         name = self._figure(figure)
-        by = "case" if self.frame["case"].nunique() > 1 else "repeat"
+        by = "case" if self.frame["case"].nunique() > 1 or (name in self.scorers and self._one_text()) else "repeat"
         table = self.frame.pivot_table(index=by, columns="model", values=name, aggfunc="mean", dropna=False)
         return table.reindex(columns=self.models)
 
-    def interval(self, model: str, figure: str | None = None, level: float = LEVEL) -> Interval | None:
-        """Where the mean of a figure probably is; None for fewer than two units.
+    def _one_text(self) -> bool:
+        """Whether there is a single prompt, and each model answers it always the same."""
+        own = ((self.frame[self.frame["model"] == label], entrant.options.temperature) for label, entrant in self.entrants.items())
+        return self.frame["case"].nunique() == 1 and all(one_text(answers, temperature) for answers, temperature in own)
 
-        By bootstrap over the units. Where each of them is wholly right or wholly wrong, by Wilson's formula for a share: from ten right
-        answers out of ten the bootstrap would conclude that there can be no wrong one.
-        """
-        values = self.units(figure)[model].dropna()
-        if len(values) < 2:
-            return None
-        if set(values) <= {0.0, 1.0}:
-            return share(float(values.sum()), len(values), level=level)
-        return bootstrap(values, level=level, resamples=RESAMPLES)
+    def interval(self, model: str, figure: str | None = None, level: float = LEVEL) -> Interval | None:
+        """Where the mean of a figure probably is; None for too few units: see `rows.mean_interval`."""
+        name = self._figure(figure)
+        return mean_interval(self.units(name)[model].dropna(), name in self.scorers, level)
 
     def summary(self) -> pd.DataFrame:
         """One row for each model: means of the scores with their 95 % intervals, medians of times and lengths, memory and size.
@@ -160,8 +157,8 @@ class Comparison:
         Returns
         -------
         DataFrame
-            'first', 'second', 'difference' (first less second), 'low', 'high', 'n' (prompts, or repeats of a single one), 'clear' and
-            'verdict'.
+            'first', 'second', 'difference' (first less second), 'low', 'high' (NaN for fewer than five), 'n' (prompts, or repeats of a
+            single one), 'clear' and 'verdict'.
         """
 
         name, table = self._figure(figure), self.units(figure)
@@ -176,9 +173,10 @@ class Comparison:
         head: dict[str, Any] = {"first": one, "second": other}
         if len(both) < 2:
             empty = {"difference": np.nan, "low": np.nan, "high": np.nan, "n": len(both), "clear": False}
-            return head | empty | {"verdict": "no clear difference: fewer than two prompts with both"}
+            return head | empty | {"verdict": say("too few answers to compare {one} and {other}", one=one, other=other)}
         found = paired_difference(both[one], both[other], level=level, resamples=RESAMPLES)
-        numbers = {"difference": found.estimate, "low": found.interval.low, "high": found.interval.high, "n": len(both)}
+        low, high = (found.interval.low, found.interval.high) if len(both) >= FEWEST else (np.nan, np.nan)
+        numbers = {"difference": found.estimate, "low": low, "high": high, "n": len(both)}
         return head | numbers | {"clear": found.clear, "verdict": _verdict(one, other, found)}
 
     def fairness(self) -> pd.DataFrame:
@@ -235,6 +233,8 @@ class Comparison:
 
     def _lines(self) -> list[str]:
         lines = [*self._failures(), *self._verdicts(), *(say("Flagged: {flag}.", flag=flag) for flag in self.flags())]
+        once = self.scorers and self.frame["repeat"].nunique() > 1 and self._one_text()
+        lines += [say("One prompt at temperature 0 is one observation, however often it is repeated: no interval.")] if once else []
         unscored = self.frame["score_error"].ne("").sum()
         lines += [say("{n} answers could not be scored: see the column 'score_error'.", n=unscored)] if unscored else []
         return [*lines, *self.notes]

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from .. import display
 from ..chat import MAX_SEED, Message, Options, Reply, as_messages
 from ..errors import LabError, OptionError
+from ..measure import Interval, bootstrap, share
+from ..measure.stats import FEWEST, LEVEL
 from . import scorers as _scorers
 from .calls import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
 
+RESAMPLES = 10_000
 # What a reply is to the engine, in this order; times in seconds.
 FIGURES = (
     "finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "total_duration", "time_to_first_token", "load_duration",
@@ -137,6 +140,30 @@ def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         if name in out:
             out[name] = pd.to_numeric(out[name]).astype(float)
     return out
+
+
+def mean_interval(values: Sequence[float] | pd.Series, scored: bool, level: float = LEVEL) -> Interval | None:
+    """Where the mean of some values probably is; None for too few.
+
+    By bootstrap, from five values on: from two it would hold the true mean in half of all experiments. For skewed values it does so
+    less often than it says: in 85 to 90 % of them with five to ten values. Scores that are all 0 or 1 are a share, and there Wilson's
+    formula needs only two: from ten right answers out of ten the bootstrap would conclude that there can be no wrong one.
+
+    Parameters
+    ----------
+    values : sequence of float
+    scored : bool
+        Whether they are scores: a time or a count that happens to be 0 or 1 is no share.
+    level : float
+    """
+    if scored and len(values) > 1 and set(values) <= {0.0, 1.0}:
+        return share(float(sum(values)), len(values), level=level)
+    return bootstrap(values, level=level, resamples=RESAMPLES) if len(values) >= FEWEST else None
+
+
+def one_text(answers: pd.DataFrame, temperature: float) -> bool:
+    """Whether the answers to a prompt are one observation: at temperature 0 repeats only repeat the text."""
+    return temperature == 0 and answers[answers["error"] == ""]["text"].nunique() <= 1
 
 
 def replies(outcomes: Iterable[Outcome]) -> list[Reply]:

@@ -15,11 +15,11 @@ from ..backends.base import Model
 from ..chat import Options
 from ..display import PLAIN, Figure, escape
 from ..errors import OptionError
-from ..measure import Interval, bootstrap
+from ..measure import Interval
 from ..wording import say
 from . import metrics, plots
 from .fair import options_text
-from .rows import NUMBERS, UNITS
+from .rows import NUMBERS, UNITS, mean_interval, one_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,15 +97,17 @@ class Sweep:
         return row | {name: good[name].median() for name in ("completion_tokens", "tokens_per_second", "time_to_first_token")}
 
     def interval(self, figure: str, **point: Any) -> Interval | None:
-        """Where the mean of a figure probably is under one combination; None for figures of all answers together, or one answer."""
+        """Where the mean of a figure probably is under one combination; None for figures of all answers together, for too few answers,
+        and for what is said of one text (at temperature 0).
+        """
         self._check(figure)
         part = self.frame
         for name, value in point.items():
             part = part[part[name] == value]
-        if figure in OF_TEXTS:
+        once = one_text(part, point.get("temperature", self.options.temperature))
+        if figure in OF_TEXTS or (once and figure not in NUMBERS):
             return None
-        values = part[figure].dropna()
-        return bootstrap(values) if len(values) > 1 else None
+        return mean_interval(part[figure].dropna(), figure in self.scorers)
 
     def _check(self, figure: str) -> None:
         if figure not in self.figures:

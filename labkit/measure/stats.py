@@ -144,7 +144,8 @@ def bootstrap(
     Parameters
     ----------
     values : array_like
-        Independent values of one kind. Repeats of one prompt are not independent of each other: average them first.
+        Independent values of one kind. Repeats of one prompt are not independent of each other: average them first. From fewer than
+        five, or from five to ten that are skewed, an interval holds the truth less often than its level says.
     statistic : {'mean', 'median'} or callable
         A callable takes an array and `axis`, as `np.mean` does.
     level : float

@@ -65,7 +65,6 @@ def test_summary_and_plots_say_what_the_frame_says(compared):
     for label in ("cool", "warm"):
         mine = compared.frame[compared.frame["model"] == label]
         assert table.loc[label, "length"] == pytest.approx(mine["length"].mean())
-        assert table.loc[label, "length_low"] <= table.loc[label, "length"] <= table.loc[label, "length_high"]
         assert table.loc[label, "memory"] > 0 and table.loc[label, "size"] == catalog.card(NAME).size
     assert list(table["memory_source"]) == ["predicted", "predicted"]
     for figure in (
@@ -121,7 +120,7 @@ def test_an_error_is_a_row(model):
     assert said[3].startswith(
         "here: 1 of 2 calls failed, and its figures leave them out. First error: ContextWindowExceededError: The prompt"
     )
-    assert said[4].startswith("nobody: 2 of 2 calls failed") and "no clear difference" in str(found)
+    assert said[4].startswith("nobody: 2 of 2 calls failed") and "too few answers to compare here and nobody" in str(found)
     assert found.frame["score_error"].str.contains("needs an expected text").sum() == 1
     assert found.plot().alt and found._repr_html_()
     with pytest.raises(ModelNotFoundError):
@@ -177,7 +176,25 @@ def test_verdict_needs_a_difference_that_the_data_show():
     perfect = simulated({"one": [1.0] * 10}).interval("one")
     assert perfect.low < 0.8 and perfect.high == 1, "ten right answers do not prove that there is no wrong one"
     alone = simulated({"one": [1.0], "two": [0.0]}).differences()
-    assert "no clear difference" in alone["verdict"].item() and not alone["clear"].item()
+    assert alone["verdict"].item() == "too few answers to compare one and two" and not alone["clear"].item()
+
+
+def test_repeats_of_one_text_are_one_observation(model):
+    models = {"one": (model, {"max_tokens": 8}), "two": (model, {"max_tokens": 16})}
+    found = lab.compare(models, ["Tell a story."], {"length": len}, repeats=8, temperature=0, log=False)
+    assert len(found.units()) == 1 and found.interval("one") is None and "One prompt at temperature 0 is one" in str(found)
+    assert "length: too few answers to compare one and two." in str(found)
+    assert len(found.units("total_duration")) == 8, "each takes its own time"
+    warm = lab.compare(models, ["Tell a story."], {"length": len}, repeats=8, temperature=0.8, log=False)
+    assert len(warm.units()) == 8 and warm.interval("one").n == 8 and "One prompt" not in str(warm)
+
+
+def test_few_values_have_no_interval():
+    few, enough = ({"one": [0.1, 0.9, 0.4, 0.6, 0.5][:n], "two": [0.3] * n} for n in (4, 5))
+    assert simulated(few).interval("one") is None and simulated(enough).interval("one").n == 5
+    assert simulated(few).differences()[["low", "high"]].isna().all(axis=None)
+    assert simulated(enough).differences()[["low", "high"]].notna().all(axis=None)
+    assert simulated({"one": [1.0, 1.0]}).interval("one").low == pytest.approx(0.342, abs=1e-3), "a share needs only two"
 
 
 def test_many_pairs_do_not_make_a_difference_likelier():

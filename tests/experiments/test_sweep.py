@@ -12,7 +12,7 @@ from labkit.backends.registry import load
 from labkit.errors import CapabilityError, ContextWindowExceededError, OptionError
 from labkit.experiments import metrics
 from labkit.experiments.sweeping import split
-from labkit.measure import perplexity, token_logprobs
+from labkit.measure import perplexity, share, token_logprobs
 from labkit.sampling import next_tokens
 from labkit.zoo import catalog
 
@@ -61,9 +61,11 @@ def test_plots_name_their_axes_and_values(swept):
 
 
 def test_one_setting_is_a_line_with_intervals(model):
-    found = lab.sweep(model, "Hello!", 3, temperature=[0.2, 1.0], max_tokens=8, log=False, perplexity=False)
+    found = lab.sweep(model, "Hello!", 5, temperature=[0.2, 1.0], max_tokens=8, log=False, perplexity=False)
     assert found.plot("words").alt.startswith("words by temperature. 0.2: ") and "distinct_2 by temperature" in found.plot().alt
     assert found.interval("words", temperature=1.0) is not None and found.interval("distinct_2", temperature=1.0) is None
+    few = lab.sweep(model, "Hello!", 4, temperature=[0.2, 1.0], max_tokens=8, log=False, perplexity=False)
+    assert few.interval("words", temperature=1.0) is None
     assert found.frame["perplexity"].isna().all() and list(found.texts().columns) == [
         "temperature",
         "repeat",
@@ -75,6 +77,18 @@ def test_one_setting_is_a_line_with_intervals(model):
     assert len(nothing.summary()) == 1
     with pytest.raises(OptionError, match="Nothing was swept"):
         nothing.plot()
+
+
+def test_share_has_an_interval_of_shares_and_a_count_has_not(model):
+    found = lab.sweep(model, "Hello!", 6, {"right": lambda text: 1}, temperature=[1.0, 1.5], max_tokens=1, log=False, perplexity=False)
+    right, tokens = (found.interval(figure, temperature=1.0) for figure in ("right", "completion_tokens"))
+    assert right == share(6, 6) and right.low < 0.7 and (tokens.low, tokens.high) == (1, 1)
+
+
+def test_repeats_of_one_text_have_no_interval(model):
+    found = lab.sweep(model, "Hello!", 5, temperature=[0, 1.0], max_tokens=8, log=False, perplexity=False)
+    assert found.interval("words", temperature=0) is None is found.interval("characters", temperature=0)
+    assert found.interval("words", temperature=1.0).n == found.interval("total_duration", temperature=0).n == 5
 
 
 def test_three_settings_are_averaged_and_it_says_so(model):
