@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,7 +175,7 @@ class Comparison:
         if len(both) < 2:
             empty = {"difference": np.nan, "low": np.nan, "high": np.nan, "n": len(both), "clear": False}
             return head | empty | {"verdict": say("too few answers to compare {one} and {other}", one=one, other=other)}
-        found = paired_difference(both[one], both[other], level=level, resamples=RESAMPLES)
+        found = _difference(tuple(both[one]), tuple(both[other]), level)
         low, high = (found.interval.low, found.interval.high) if len(both) >= FEWEST else (np.nan, np.nan)
         numbers = {"difference": found.estimate, "low": low, "high": high, "n": len(both)}
         return head | numbers | {"clear": found.clear, "verdict": _verdict(one, other, found)}
@@ -219,7 +220,8 @@ class Comparison:
     def _verdicts(self) -> list[str]:
         if len(self.entrants) < 2 or not self.scorers:
             return []
-        return [f"{name}: {line}." for name in self.scorers for line in _few(self.differences(name))]
+        level = 1 - (1 - LEVEL) / len(self.scorers)  # of all verdicts together, as of all pairs
+        return [f"{name}: {line}." for name in self.scorers for line in _few(self.differences(name, level))]
 
     def _failures(self) -> list[str]:
         """Who failed, and how: a model that fails on the hard prompts is scored on the easy ones alone."""
@@ -271,6 +273,11 @@ def _few(pairs: pd.DataFrame) -> list[str]:
         return list(pairs["verdict"])
     clear = list(pairs[pairs["clear"]]["verdict"])
     return [*clear, say("no clear difference in {unclear} of {n} pairs", unclear=len(pairs) - len(clear), n=len(pairs))]
+
+
+@lru_cache(maxsize=64)  # a notebook shows each comparison twice: as text and as HTML
+def _difference(first: tuple[float, ...], second: tuple[float, ...], level: float) -> Difference:
+    return paired_difference(first, second, level=level, resamples=RESAMPLES)
 
 
 def _verdict(one: str, other: str, found: Difference) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -201,6 +202,18 @@ def test_many_pairs_do_not_make_a_difference_likelier():
     """Six equal models, fifteen pairs: one of them looks clear by chance in one experiment out of twenty, not in half of them."""
     chance = np.random.default_rng(8)
     wrong = sum(bool(simulated({str(i): list(chance.normal(0, 1, 15)) for i in range(6)}).differences()["clear"].any()) for _ in range(16))
+    assert wrong <= 4
+
+
+def test_many_scorers_do_not_make_a_difference_likelier():
+    """Ten scorers that say nothing: one of them looks clear by chance in one experiment out of twenty, not in four out of ten."""
+    chance = np.random.default_rng(9)
+    wrong = 0
+    for _ in range(16):
+        found = simulated({name: [0.0] * 15 for name in ("one", "two")})
+        names = tuple(f"score_{number}" for number in range(10))
+        found.frame[list(names)] = chance.normal(0, 1, (30, 10))
+        wrong += any("is higher" in line for line in replace(found, scorers=names)._verdicts())
     assert wrong <= 4
 
 
