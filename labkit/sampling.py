@@ -2,7 +2,8 @@
 
 The steps are those of llama.cpp (src/llama-sampler.cpp; in Ollama's runner the same), in the order in which labkit puts them:
 penalties → top_k → top_p → min_p → temperature, then a draw. `apply` computes them in numpy, so that they can be read; a test holds
-them to llama.cpp's own samplers.
+them to llama.cpp's own samplers. Ollama before 0.30 has a second runner for some architectures (qwen3, gemma3 and others), with an order
+of its own (sample/samplers.go): top_k → temperature → top_p → min_p. There a hot temperature does bring back what top_p would cut.
 
 - Softmax: p_i = exp(l_i) / Σ exp(l_j), l the logits.
 - Penalties (Keskar et al. 2019, arXiv:1909.05858, 4.1, as llama.cpp has it): each token that occurs c times among the last
@@ -78,9 +79,16 @@ def apply(logits: ArrayLike, previous_tokens: Sequence[int] = (), options: Optio
 
 
 def steps(
-    logits: ArrayLike, previous_tokens: Sequence[int] = (), options: Options | None = None, **changes: Any
+    logits: ArrayLike,
+    previous_tokens: Sequence[int] = (),
+    options: Options | None = None,
+    *,
+    temperature_first: bool = False,
+    **changes: Any,
 ) -> list[tuple[str, NDArray[np.float64]]]:
     """The logits after each sampler that is on, as (name, logits); dropped tokens have -inf. Arguments as in `apply`.
+
+    `temperature_first` puts it before top_p and min_p, as Ollama's second runner does.
 
     >>> [name for name, _ in steps([2.0, 1.0], temperature=0.5, top_k=1, top_p=1)]
     ['top_k', 'temperature']
@@ -103,11 +111,14 @@ def steps(
         return out
     if given.top_k:
         done("top_k", _keep(values, _order(values)[: given.top_k]))
+    if temperature_first:
+        done("temperature", values / given.temperature)
     if given.top_p < 1:
         done("top_p", _top_p(values, given.top_p))
     if given.min_p > 0:
         done("min_p", np.where(values >= values.max() + math.log(given.min_p), values, -np.inf))
-    done("temperature", values / given.temperature)
+    if not temperature_first:
+        done("temperature", values / given.temperature)
     return out
 
 
@@ -243,6 +254,8 @@ class Place:
         Of prompt and answer so far.
     whole : bool
         Whether `logits` has all tokens, so that positions are ids of tokens.
+    temperature_first : bool
+        Whether the engine applies the temperature before top_p and min_p.
     """
 
     model: str
@@ -252,6 +265,7 @@ class Place:
     names: Callable[[int], str]
     prompt_tokens: int | None = None
     whole: bool = True
+    temperature_first: bool = False
 
     def likeliest(self, n: int) -> list[int]:
         """Positions of the n likeliest tokens in `logits`, likeliest first."""
@@ -286,7 +300,7 @@ class Place:
         if not self.whole and (given.repeat_penalty != 1 or given.frequency_penalty or given.presence_penalty):
             what = "Ollama tells texts and not ids of tokens, so that what penalties do cannot be computed."
             raise CapabilityError(what, fix="Leave them out: repeat_penalty=1.")
-        return steps(self.logits, self.previous, given)
+        return steps(self.logits, self.previous, given, temperature_first=self.temperature_first)
 
 
 def look(
@@ -335,7 +349,7 @@ def _told_by_ollama(model: OllamaModel, messages: tuple[Message, ...], so_far: s
     names, logprobs, prompt_tokens = next_logprobs(model, messages, OLLAMA_MOST, given)
     if not names:
         raise UnexpectedResponseError(f"{model.engine} told no probabilities.", "It is older than 0.12.11.", "Update Ollama.")
-    return Place(model.name, model.engine, logprobs, (), names.__getitem__, prompt_tokens, whole=False)
+    return Place(model.name, model.engine, logprobs, (), names.__getitem__, prompt_tokens, False, model.second_runner)
 
 
 def _check_count(n: int) -> None:

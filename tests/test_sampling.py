@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from labkit.backends._logits import next_logits
 from labkit.backends._sampling import Sampler, _Candidates
 from labkit.chat import Options, as_messages
 from labkit.errors import CapabilityError, ContextWindowExceededError, OptionError
+
+from .servers.misbehaving import SHOW, response, sends
 
 PROMPT = "Tell a story about a fox."
 SO_FAR = ("", "Once there was a", "Once there was a fox. It", "Once there was a fox called", "One night a strange")
@@ -157,6 +160,23 @@ def test_what_cannot_be_told_is_an_error(model):
     ):
         with pytest.raises(kind):
             call()
+
+
+@pytest.mark.parametrize(("version", "architecture", "kept"), [("0.29.0", "qwen3", 4), ("0.30.0", "qwen3", 3), ("0.29.0", "llama", 3)])
+def test_second_runner_of_ollama_applies_the_temperature_before_it_cuts(misbehaving_server, version, architecture, kept):
+    """Of 0.5, 0.3, 0.1, 0.06, 0.04 the first three make up 0.85; made hotter they make up less, so that a fourth one stays."""
+    shares = [0.5, 0.3, 0.1, 0.06, 0.04]
+    told = [{"token": f"t{place}", "logprob": float(np.log(share))} for place, share in enumerate(shares)]
+    misbehaving_server.version = version
+    misbehaving_server.faults |= {
+        "/api/show": sends(response(json.dumps(SHOW | {"model_info": {"general.architecture": architecture}}))),
+        "/api/chat": sends(response(json.dumps({"logprobs": [{"top_logprobs": told}]}))),
+    }
+    model = lab.load(f"ollama:good@{misbehaving_server.url}")
+    found = lab.next_tokens(model, "Hi", temperature=2, top_p=0.85)
+    assert found["kept"].sum() == kept
+    hot = np.sqrt(shares[:kept])
+    assert np.allclose(found["after"][:kept], hot / hot.sum())
 
 
 def test_ollama_tells_the_same_twenty(model, ollama_server):

@@ -49,8 +49,8 @@ OPTION_NAMES = {
     "seed": "seed",
     "max_tokens": "num_predict",
 }
-# Architectures that Ollama before 0.30 gives to its second runner, whose sampler has no penalties (fs/ggml/ggml.go).
-NO_PENALTIES = {
+# Architectures that Ollama before 0.30 gives to its second runner (fs/ggml/ggml.go).
+SECOND_RUNNER = {
     "bert", "deepseek2", "deepseekocr", "gemma3", "gemma3n", "gemma4", "gptoss", "gpt-oss", "laguna", "llama4", "mistral3", "mllama",
     "nemotron_h", "nemotron_h_moe", "nemotron_h_omni", "nomic-bert", "olmo3", "qwen25vl", "qwen3", "qwen3moe", "qwen35", "qwen35moe",
     "qwen3next", "qwen3vl", "qwen3vlmoe", "glm4moelite", "glmocr", "lfm2", "lfm2moe",
@@ -169,10 +169,15 @@ class OllamaModel(Model):
         ignored = {}
         if older_than(self.version, TRUNCATE_VERSION) and not options.truncate:
             ignored["truncate"] = f"Ollama {self.version} cuts a prompt that does not fit without telling: update it"
-        if self._meta.get("general.architecture") in NO_PENALTIES and older_than(self.version, ONE_RUNNER_VERSION):
+        if self.second_runner:
             why = f"the runner that Ollama {self.version} uses for {self._meta.get('general.architecture')} models has no penalties"
             ignored |= dict.fromkeys(("repeat_penalty", "repeat_last_n", "presence_penalty", "frequency_penalty"), why)
         return ignored
+
+    @property
+    def second_runner(self) -> bool:
+        """Whether Ollama runs it with its second runner: that one's sampler has no penalties, and applies the temperature before top_p."""
+        return self._meta.get("general.architecture") in SECOND_RUNNER and older_than(self.version, ONE_RUNNER_VERSION)
 
     def _check_capable(self, request: Request) -> None:
         if not self.capabilities:  # a server that does not tell
