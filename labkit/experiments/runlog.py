@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from ..backends.base import Model
+from ..backends.wire import image_bytes
 from ..chat import Message, Options, Reply, Sent, Timing, Usage
 from ..errors import LabError, OptionError
 from ..wording import say
@@ -76,9 +77,16 @@ def key_of(model: Mapping[str, Any], messages: tuple[Message, ...], options: Opt
 
 
 def _message(message: Message) -> dict[str, Any]:
-    # An image counts by what it shows, not by where it lies.
-    images = [hashlib.sha256(image if isinstance(image, bytes) else Path(image).read_bytes()).hexdigest() for image in message.images]
+    images = [hashlib.sha256(_shown(image)).hexdigest() for image in message.images]
     return {"role": message.role, "content": message.content, "images": images, "tools": [message.tool_calls, message.tool_call_id]}
+
+
+def _shown(image: str | Path | bytes) -> bytes:
+    """What an image counts by: what it shows, not where it lies; where it cannot be read, which the call itself will tell, its name."""
+    try:
+        return image_bytes(image)
+    except OptionError:
+        return str(image).encode("utf-8", "replace")
 
 
 class RunLog:

@@ -163,6 +163,12 @@ def test_key_tells_calls_apart_and_knows_equal_weights(model):
         assert identity(same)["weights"] == about["weights"]
 
 
+def test_picture_that_is_not_there_is_a_row_and_not_the_end(misbehaving_server, tmp_path):
+    prompts = ["Hi", lab.Message("user", "What is this?", images=(tmp_path / "absent.png",))]
+    found = lab.compare(f"ollama:good@{misbehaving_server.url}", prompts, log=tmp_path / "run.jsonl").frame
+    assert "OptionError" in found["error"][1] and "absent.png' cannot be read" in found["error"][1]
+
+
 def test_reply_survives_the_log(model, tmp_path):
     reply = model.chat("Hello!", max_tokens=4, seed=1, stop=["x"])
     with RunLog(tmp_path / "run.jsonl") as log:
