@@ -96,8 +96,9 @@ SPANISH = {
     ),
     "{higher} is higher than {lower}": "{higher} está por encima de {lower}",
     "{better} is preferred to {other}": "se prefiere {better} a {other}",
-    "{done} of {n} calls of {model} were answered in an earlier run: see 'from_log'.": "{done} de {n} llamadas de {model} se respondieron "
-    "en una ejecución anterior: mira 'from_log'.",
+    "{done} of {n} answers of {model}, and their times, are from an earlier run: see 'from_log'.": (
+        "{done} de {n} respuestas de {model}, y sus tiempos, son de una ejecución anterior: mira 'from_log'."
+    ),
     "The run log ends early: {reason} ({path}).": "El registro acaba antes de tiempo: {reason} ({path}).",
     "The end of the run log is missing: {reason} ({path}).": "Falta el final del registro: {reason} ({path}).",
     "The last line of {file} was half-written; its call is made again.": "La última línea de {file} estaba a medias; su llamada se repite.",

@@ -76,14 +76,15 @@ class Run:
 
     def __call__(self, model: Model, calls: Sequence[Call]) -> dict[int, Outcome]:
         """Make the calls that are not in the log; each outcome by its index."""
-        about = identity(model)
+        # An answer among many takes its time differently, so that it is another call than one alone.
+        about = identity(model) | {"together": self.together}
         keys = {call.index: self._key(about, call) for call in calls}
         known = self.log.replies if self.log else {}
         out = {call.index: Outcome(known[keys[call.index]], True) for call in calls if keys[call.index] in known}
         self.meter.skip(len(out))
         todo = [call for call in calls if call.index not in out]
-        if out and todo:
-            said = "{done} of {n} calls of {model} were answered in an earlier run: see 'from_log'."
+        if out:
+            said = "{done} of {n} answers of {model}, and their times, are from an earlier run: see 'from_log'."
             self.notes.append(say(said, done=len(out), n=len(calls), model=model.name))
         for index, result in self._made(model, todo):
             out[index] = Outcome(result)

@@ -2,7 +2,7 @@
 
 A line is written at once, whole, and only then does the call count as done. What a kill leaves half-written is cut off when the log is
 opened again. A call is recognized by a hash of everything that its answer depends on: model (its weights, where they are known), engine,
-prompt, options and seed.
+prompt, options, seed, and whether it is made together with others.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def key_of(model: Mapping[str, Any], messages: tuple[Message, ...], options: Opt
     Parameters
     ----------
     model : dict
-        From `identity`.
+        From `identity`, with 'together'.
     messages : tuple of Message
     options : Options
         With a seed.

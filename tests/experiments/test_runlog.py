@@ -73,6 +73,15 @@ def test_log_remembers_and_new_repeats_are_added(model, tmp_path):
     assert len(swept(model, log, repeats=3, top_k=[0, 30])[1]) == 6  # the half that is new
 
 
+def test_times_of_an_earlier_run_are_said_to_be_so(model, tmp_path):
+    def run(**more):
+        return lab.compare(model, ["Hello!"], repeats=2, max_tokens=4, log=tmp_path / "run.jsonl", **more)
+
+    assert not run().notes
+    assert run().notes == (f"2 of 2 answers of {NAME}, and their times, are from an earlier run: see 'from_log'.",)
+    assert not run(together=True).notes, "an answer among many takes its time differently"
+
+
 def test_default_log_goes_on_after_a_cut_and_starts_anew_after_the_end(model):
     def stop(progress):
         if progress.done == 3:
