@@ -99,6 +99,7 @@ SPANISH = {
     "{done} of {n} answers of {model}, and their times, are from an earlier run: see 'from_log'.": (
         "{done} de {n} respuestas de {model}, y sus tiempos, son de una ejecución anterior: mira 'from_log'."
     ),
+    "Without a run log, a run that is cut short starts anew.": "Sin registro, una ejecución que se corta empieza de nuevo.",
     "The run log ends early: {reason} ({path}).": "El registro acaba antes de tiempo: {reason} ({path}).",
     "The end of the run log is missing: {reason} ({path}).": "Falta el final del registro: {reason} ({path}).",
     "The last line of {file} was half-written; its call is made again.": "La última línea de {file} estaba a medias; su llamada se repite.",

@@ -61,6 +61,8 @@ class Run:
     Parameters
     ----------
     log : RunLog or None
+    notes : list of str
+        What is to be said of the log.
     meter : Meter
     executor : concurrent.futures.Executor or None
         Spreads the calls over threads, processes or machines.
@@ -69,9 +71,9 @@ class Run:
         those of a reply alone.
     """
 
-    def __init__(self, log: RunLog | None, meter: Meter, executor: Executor | None, together: bool) -> None:
+    def __init__(self, log: RunLog | None, notes: Sequence[str], meter: Meter, executor: Executor | None, together: bool) -> None:
         self.log, self.meter, self.executor, self.together = log, meter, executor, together
-        self.notes: list[str] = list(log.notes) if log else []
+        self.notes = list(notes)
         self._seen: Counter[str] = Counter()
 
     def __call__(self, model: Model, calls: Sequence[Call]) -> dict[int, Outcome]:
@@ -145,33 +147,41 @@ def _alone(model: Model, job: Job) -> Result:
 
 
 @contextmanager
-def open_log(log: str | Path | bool | None, kind: str, plan: Any) -> Iterator[RunLog | None]:
-    """The log of a run.
+def open_log(log: str | Path | bool | None, kind: str, plan: Any) -> Iterator[tuple[RunLog | None, list[str]]]:
+    """The log of a run, and what is to be said of it.
 
     Parameters
     ----------
     log : str, Path, bool or None
         A file: calls that stand in it are not made again, ever. None: a file in labkit's cache for exactly this plan; a run that was
-        cut short goes on, one that came to its end starts anew. False: no log.
+        cut short goes on, one that came to its end takes its log away and starts anew. False: no log.
     kind : str
         'compare' or 'sweep'.
     plan : object
         Models, prompts and options, as JSON can write them.
     """
     if log is False:
-        yield None
+        yield None, []
         return
     if log is not None and log is not True:
         with RunLog(log) as opened:
-            yield opened
+            yield opened, opened.notes
         return
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True, default=repr).encode()).hexdigest()[:20]
     try:
         opened = RunLog(settings.read().cache / "runs" / f"{kind}-{digest}.jsonl")
-    except OptionError:  # a read-only home, or the same run in another notebook
-        yield None
+    except OptionError as error:  # a read-only home, or the same run in another notebook
+        yield None, [f"{error.parts()[0]} {say('Without a run log, a run that is cut short starts anew.')}"]
         return
     with opened:
         if opened.finished:
             opened.restart()
-        yield opened
+        yield opened, opened.notes
+    if opened.finished:
+        with suppress(OSError):
+            opened.path.unlink()
+
+
+def path_of(log: RunLog | None) -> Path | None:
+    """Where a log lies; None where there was none, or is none any more."""
+    return log.path if log is not None and log.path.exists() else None

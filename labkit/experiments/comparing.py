@@ -15,7 +15,7 @@ from ..chat import Options
 from ..errors import LabError, OptionError
 from ..measure.memory import on_server
 from . import scorers as _scorers
-from .calls import Call, Outcome, Run, open_log
+from .calls import Call, Outcome, Run, open_log, path_of
 from .comparison import Comparison, Entrant
 from .progress import Meter, Report
 from .rows import TAKEN, Case, check_counts, frame, read_cases, replies, row, seeded
@@ -66,8 +66,8 @@ def compare(
     options : Options
         Where to start from; by default `Options()`.
     log : str, Path, bool or None
-        The run log. None: one in labkit's cache, so that the same call goes on after it was cut short, and starts anew after it ended.
-        A file: whatever stands in it is not asked again. False: none.
+        The run log: prompts and answers, as plain text. None: one in labkit's cache, so that the same call goes on after it was cut
+        short; it is deleted at the end. A file: whatever stands in it is not asked again. False: none.
     progress : bool, callable or None
         None shows a bar where somebody looks. A callable gets a `Progress` for each call.
     executor : concurrent.futures.Executor
@@ -99,10 +99,10 @@ def compare(
     rows: list[dict[str, Any]] = []
     found: dict[str, Entrant] = {}
     with (
-        open_log(log, "compare", [plan, [repr(case) for case in cases], repeats, seed]) as opened,
+        open_log(log, "compare", [plan, [repr(case) for case in cases], repeats, seed]) as (opened, notes),
         Meter(total, "compare", progress) as meter,
     ):
-        run = Run(opened, meter, executor, together)
+        run = Run(opened, notes, meter, executor, together)
         for entry in entries:
             calls = _calls(entry, cases, repeats, seed, len(rows))
             found[entry.label], outcomes = _enter(entry, calls, run)
@@ -113,7 +113,7 @@ def compare(
         if len(errors) == len(entries):
             raise errors[0]
         run.end()
-    return Comparison(frame(rows), found, tuple(functions), tuple(run.notes), None if opened is None else opened.path)
+    return Comparison(frame(rows), found, tuple(functions), tuple(run.notes), path_of(opened))
 
 
 def _entries(models: Models, base: Options) -> list[Entry]:

@@ -78,7 +78,7 @@ class Comparison:
     notes : tuple of str
         What a reader must know.
     log : Path or None
-        The run log.
+        The run log; None where none is left.
     """
 
     frame: pd.DataFrame

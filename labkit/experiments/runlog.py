@@ -1,8 +1,9 @@
 """The run log: one JSON line for each call that was answered, so that a run which was cut short goes on where it stopped.
 
 A line is written at once, whole, and only then does the call count as done. What a kill leaves half-written is cut off when the log is
-opened again. A call is recognized by a hash of everything that its answer depends on: model (its weights, where they are known), engine,
-prompt, options, seed, and whether it is made together with others.
+opened again. It holds prompts and answers as plain text, for its owner's eyes alone. A call is recognized by a hash of everything that
+its answer depends on: model (its weights, where they are known), engine, prompt, options, seed, and whether it is made together with
+others.
 """
 
 from __future__ import annotations
@@ -118,10 +119,10 @@ class RunLog:
         self.finished = False
         self.notes: list[str] = []
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts and answers are nobody else's business
             if self.path.exists() and not self.path.is_file():
                 raise OSError(errno.EINVAL, "it is no regular file")
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         except OSError as error:
             raise OptionError(f"The run log {self.path} cannot be written: {error.strerror}.", fix=ANOTHER) from None
         try:

@@ -17,7 +17,7 @@ from ..errors import CapabilityError, LabError, OptionError
 from ..measure import perplexity as _perplexity
 from . import metrics
 from . import scorers as _scorers
-from .calls import Call, Run, open_log
+from .calls import Call, Run, open_log, path_of
 from .progress import Meter, Report
 from .rows import TAKEN, Case, check_counts, frame, read_cases, row, seeded
 from .swept import Sweep
@@ -92,8 +92,8 @@ def sweep(
     plan = [llm.name, [repr(call) for call in calls]]
     try:
         llm._check_open()
-        with open_log(log, "sweep", plan) as opened, Meter(len(calls), "sweep", progress) as meter:
-            run = Run(opened, meter, executor, together)
+        with open_log(log, "sweep", plan) as (opened, said), Meter(len(calls), "sweep", progress) as meter:
+            run = Run(opened, said, meter, executor, together)
             outcomes = run(llm, calls)
             rows = []
             for call in calls:
@@ -105,7 +105,7 @@ def sweep(
         vectors = load(embedder) if isinstance(embedder, str) else embedder
         found = Sweep(
             frame(rows), llm.name, case.text, {name: [_cell(v) for v in values] for name, values in swept.items()}, tuple(functions),
-            base, (*run.notes, *notes), None if opened is None else opened.path, vectors,
+            base, (*run.notes, *notes), path_of(opened), vectors,
         )  # fmt: skip
         found.summary()  # now, while the embedding model is there
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 import labkit as lab
+from labkit import settings
 from labkit.backends.registry import load
 from labkit.chat import Options, as_messages
 from labkit.errors import OptionError
@@ -95,6 +97,24 @@ def test_default_log_goes_on_after_a_cut_and_starts_anew_after_the_end(model):
     calls.clear()
     assert not lab.compare(model, ["Hello!"], repeats=5, max_tokens=5, progress=calls.append).frame["from_log"].any()
     assert len(calls) == 5
+
+
+def test_default_log_is_its_owners_alone_and_goes_when_it_is_done(model):
+    folder, modes = settings.read().cache / "runs", set()
+
+    def look(progress):
+        modes.update(stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir()))
+
+    found = lab.compare(model, ["Hello!"], repeats=2, max_tokens=4, progress=look)
+    assert found.log is None and not found.notes and list(folder.iterdir()) == []
+    assert os.name == "nt" or modes == {0o700, 0o600}
+
+
+def test_run_without_a_place_for_its_log_says_so(model, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "file"))
+    (note,) = lab.compare(model, ["Hello!"], max_tokens=4).notes
+    assert "cannot be written" in note and note.endswith("Without a run log, a run that is cut short starts anew.")
 
 
 def test_half_written_and_damaged_lines_are_survived(model, tmp_path):
