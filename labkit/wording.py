@@ -105,6 +105,9 @@ SPANISH = {
     "The last line of {file} was half-written; its call is made again.": "La última línea de {file} estaba a medias; su llamada se repite.",
     "{n} line(s) of {file} cannot be read; their calls are made again.": "No se pueden leer {n} líneas de {file}; sus llamadas se repiten.",
     "differs": "difiere",
+    "{model} took most of its prompts from its cache, so its first token came sooner": (
+        "{model} tomó de su caché la mayor parte de sus prompts, y por eso su primer token llegó antes"
+    ),
     "asked for differently": "se pidió distinto",
     "ignored ({why})": "sin efecto ({why})",
     "changed from {wanted}": "cambiado desde {wanted}",

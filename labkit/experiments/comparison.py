@@ -188,7 +188,12 @@ class Comparison:
             label: {"context_window": entrant.context_window, "quantization": entrant.info.quantization if entrant.info else ""}
             for label, entrant in self.entrants.items()
         }
-        return fairness(asked, replies, around)
+        return fairness(asked, replies, around, self._cached())
+
+    def _cached(self) -> dict[str, float]:
+        """Part of each model's prompts that came from its cache, where its engine tells."""
+        sums = self.frame[self.frame["prompt_tokens"] > 0].dropna(subset=["cached_tokens"]).groupby("model", sort=False)
+        return {str(label): part["cached_tokens"].sum() / part["prompt_tokens"].sum() for label, part in sums}
 
     def flags(self) -> list[str]:
         """What is not fair, one sentence each; empty for a fair comparison."""

@@ -24,11 +24,18 @@ COMPARED = (
 )  # fmt: skip
 # Not options of a request, but an answer may depend on them.
 AROUND = ("context_window", "quantization")
+# Parts of the prompts that came from a cache: between most of one model's and few of another's, times to the first token say nothing.
+MOST, FEW = 0.5, 0.25
 _THEIRS = {ours: [name for name, meant in FOREIGN_NAMES.items() if meant == ours] for ours in (*COMPARED, "seed")}
 _THEIRS |= {"context_window": ["num_ctx"], "schema": ["format", "response_format"]}
 
 
-def fairness(asked: Mapping[str, Options], replies: Mapping[str, Reply], around: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def fairness(
+    asked: Mapping[str, Options],
+    replies: Mapping[str, Reply],
+    around: Mapping[str, Mapping[str, Any]],
+    cached: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
     """One row for each setting, one column for each model, and what a reader must know.
 
     Parameters
@@ -39,6 +46,8 @@ def fairness(asked: Mapping[str, Options], replies: Mapping[str, Reply], around:
         Label -> any reply of that model; models without one are left out.
     around : dict
         Label -> ``{"context_window", "quantization"}``.
+    cached : dict, optional
+        Label -> part of its prompts' tokens that came from its cache; models whose engine does not tell are left out.
 
     Returns
     -------
@@ -63,6 +72,11 @@ def fairness(asked: Mapping[str, Options], replies: Mapping[str, Reply], around:
     for name in AROUND:
         cells = {label: _text(around.get(label, {}).get(name)) for label in labels}
         rows[name] = {**cells, "flag": say("differs") if len(set(cells.values())) > 1 else ""}
+    parts = cached or {}
+    if any(parts.values()):
+        said = "{model} took most of its prompts from its cache, so its first token came sooner"
+        flags = [say(said, model=label) for label, part in parts.items() if part > MOST and min(parts.values()) < FEW]
+        rows["cached_tokens"] = {label: f"{parts[label]:.0%}" if label in parts else "" for label in labels} | {"flag": "; ".join(flags)}
     out = pd.DataFrame.from_dict(rows, orient="index", columns=[*labels, "flag"])
     out.index.name = "setting"
     return out

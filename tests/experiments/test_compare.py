@@ -231,6 +231,18 @@ def test_fairness_reads_back_what_was_sent(model, llama_cpp_server):
     assert bool(found.flags()) == bool(table["flag"].any())
 
 
+def test_prompts_from_a_cache_are_flagged(model):
+    asked = ["Tell a story about " + "a fox and " * 30, "Tell a story about " + "a fox and " * 31]
+    with load(NAME, prefix_cache=True) as keeping:
+        keeping.chat(asked[0], max_tokens=1)
+        found = lab.compare({"a": model, "b": keeping}, asked, repeats=3, max_tokens=4, log=False)
+        both = lab.compare({"b": keeping}, asked, repeats=3, max_tokens=4, log=False)
+    assert found.flags() == ["cached_tokens: b took most of its prompts from its cache, so its first token came sooner"]
+    assert found.fairness().loc["cached_tokens", "a"] == "0%" and both.flags() == []
+    untold = replace(found, frame=found.frame.assign(prompt_tokens=0.0))
+    assert untold.flags() == []
+
+
 def test_sent_as_knows_other_names_and_end_marks():
     ollama = {"options": {"num_predict": -1, "stop": ["<|im_end|>", "x"], "temperature": 1, "seed": 3}}
     assert sent_as("max_tokens", None, Sent("Ollama", ollama)) == ("-1", "")
