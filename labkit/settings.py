@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from .errors import OptionError
+
 OLLAMA_PORT = 11434
 
 
@@ -22,8 +24,8 @@ class Settings:
         Quantized models, probe results, downloads: safe to delete. `LABKIT_CACHE`, else the system's cache folder.
     model_folders : tuple of Path
         Where `lab.models()` looks for GGUF files. `LABKIT_MODELS` (several, as in PATH), then ./models.
-    ollama : str
-        Base URL of the Ollama server. `OLLAMA_HOST`, else http://127.0.0.1:11434.
+    ollama_host : str
+        `OLLAMA_HOST` as it stands.
     openai : tuple of str
         Base URLs of OpenAI-compatible servers to list. `LABKIT_SERVERS`, separated by commas.
     api_key : str
@@ -34,10 +36,18 @@ class Settings:
 
     cache: Path
     model_folders: tuple[Path, ...]
-    ollama: str
+    ollama_host: str
     openai: tuple[str, ...]
     api_key: str
     ollama_store: Path
+
+    @property
+    def ollama(self) -> str:
+        """Base URL of the Ollama server. `OLLAMA_HOST`, else http://127.0.0.1:11434; OptionError where it is no address."""
+        try:
+            return server_url(self.ollama_host, OLLAMA_PORT)
+        except OptionError:  # said here and not when everything is read: most of the kit needs no Ollama
+            raise OptionError(f"OLLAMA_HOST={self.ollama_host} is no address.", fix="Set it like 127.0.0.1:11434, or unset it.") from None
 
 
 def read() -> Settings:
@@ -47,7 +57,7 @@ def read() -> Settings:
     return Settings(
         cache=Path(env["LABKIT_CACHE"]).expanduser() if env.get("LABKIT_CACHE") else _cache_home() / "labkit",
         model_folders=tuple(folders),
-        ollama=server_url(env.get("OLLAMA_HOST", ""), OLLAMA_PORT),
+        ollama_host=env.get("OLLAMA_HOST", ""),
         openai=tuple(part.strip() for part in env.get("LABKIT_SERVERS", "").split(",") if part.strip()),
         api_key=env.get("LABKIT_API_KEY", ""),
         ollama_store=_ollama_store(),
@@ -93,7 +103,7 @@ def _cache_home() -> Path:
 def server_url(host: str, default_port: int) -> str:
     """The base URL of a server from what people put in OLLAMA_HOST.
 
-    An address to listen on (0.0.0.0, ::) is not one to connect to, so it becomes the loopback address.
+    An address to listen on (0.0.0.0, ::) is not one to connect to, so it becomes the loopback address. OptionError for what is no address.
 
     >>> server_url("", 11434)
     'http://127.0.0.1:11434'
@@ -109,9 +119,13 @@ def server_url(host: str, default_port: int) -> str:
     text = host.strip().strip("\"'")
     if text.count(":") > 1 and "[" not in text and "://" not in text:  # a bare IPv6 address
         text = f"[{text}]"
-    parts = urlsplit(text if "://" in text else f"//{text}")
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        written = parts.port
+    except ValueError:
+        raise OptionError(f"{host!r} is not the address of a server.", fix="Give one like 127.0.0.1:11434.") from None
     # As Ollama reads it: the usual ports where a scheme is written, its own where none is.
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, default_port)
+    port = written or {"http": 80, "https": 443}.get(parts.scheme, default_port)
     name = parts.hostname or "127.0.0.1"
     if name in ("0.0.0.0", "::"):
         name = "127.0.0.1"

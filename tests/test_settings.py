@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import labkit as lab
 from labkit import settings
+from labkit.errors import OptionError
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,18 @@ from labkit import settings
 )
 def test_server_address_is_read_as_ollama_reads_it(value, url):
     assert settings.server_url(value, 11434) == url
+
+
+@pytest.mark.parametrize("value", ["myhost:abc", "0.0.0.0:99999", "http://[::1"])
+def test_address_that_is_none_stops_ollama_alone(value, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", value)
+    assert settings.read().ollama_host == value and len(lab.models()) > 3
+    with lab.load("mini-s") as model:
+        assert model.chat("Hi", max_tokens=1).text
+    with pytest.raises(OptionError, match=r"OLLAMA_HOST=.* is no address\. Set it like"):
+        lab.load("ollama:llama3.2")
+    with pytest.raises(OptionError, match="is not the address of a server"):
+        lab.load(f"ollama:llama3.2@{value}")
 
 
 def test_environment_is_read_when_asked(monkeypatch, tmp_path):

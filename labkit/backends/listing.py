@@ -97,8 +97,8 @@ def _ollama() -> Iterator[ModelInfo]:
     from .ollama import describe
     from .ollama_store import OllamaServer
 
-    server = OllamaServer(timeout=PATIENCE)
     try:
+        server = OllamaServer(timeout=PATIENCE)
         for stored in server.list():
             name = str(stored.get("model") or stored.get("name"))
             yield describe(f"ollama:{name.removesuffix(':latest')}", stored, server.show(name), server.http.local)

@@ -132,10 +132,14 @@ def ollama(lang: str) -> Sequence[Check]:
     from ..backends.ollama_store import OllamaServer
     from ..backends.ollama_words import SAFE_VERSION, older_than
 
-    texts, url, program = TEXTS[lang], settings.read().ollama, shutil.which("ollama")
+    texts, program = TEXTS[lang], shutil.which("ollama")
     here = Check(NAMES[lang]["ollama"], "ok", texts["ollama_ok"].format(path=_short(Path(program or ""))))
     if not program:
         here = Check(NAMES[lang]["ollama"], "note", texts["ollama_absent"], texts["ollama_get"])
+    try:
+        url = settings.read().ollama
+    except LabError as error:
+        return [here, _failed("server", error, lang)]
     try:
         server = OllamaServer(timeout=3)
         version, count = server.version(), len(server.list())

@@ -29,6 +29,15 @@ def test_a_machine_that_passes_the_tests_is_healthy(lang, monkeypatch):
     assert named(report, "server").status == "note" and NOBODY in named(report, "server").found
 
 
+@pytest.mark.parametrize(
+    ("lang", "found"), [("en", "OLLAMA_HOST=myhost:abc is no address."), ("es", "OLLAMA_HOST=myhost:abc no es una dirección.")]
+)
+def test_an_address_that_is_none_is_one_problem(lang, found, monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "myhost:abc")
+    (problem,) = [check for check in lab.doctor(lang).checks if check.status == "problem"]
+    assert problem.name == NAMES[lang]["server"] and problem.found == found and "127.0.0.1:11434" in problem.advice
+
+
 def test_a_running_server_is_seen_with_its_version(monkeypatch, ollama_server):
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
     server = named(lab.doctor(), "server")
