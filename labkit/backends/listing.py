@@ -99,11 +99,16 @@ def _ollama() -> Iterator[ModelInfo]:
 
     try:
         server = OllamaServer(timeout=PATIENCE)
-        for stored in server.list():
-            name = str(stored.get("model") or stored.get("name"))
-            yield describe(f"ollama:{name.removesuffix(':latest')}", stored, server.show(name), server.http.local)
+        found = server.list()
     except LabError:
         return
+    for stored in found:
+        name = str(stored.get("model") or stored.get("name"))
+        label = f"ollama:{name.removesuffix(':latest')}"
+        try:
+            yield describe(label, stored, server.show(name), server.http.local)
+        except LabError as error:  # one that is damaged hides none of the others
+            yield ModelInfo(label, "Ollama", note=error.parts()[0])
 
 
 def _server(url: str, named: bool) -> Iterator[ModelInfo]:

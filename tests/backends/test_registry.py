@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import labkit as lab
 from labkit.backends.listing import Models
 from labkit.zoo import catalog
+
+from ..servers.misbehaving import SHOW, response, sends
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -59,6 +62,18 @@ def test_models_lists_shipped_files_and_servers(monkeypatch, tmp_path, ollama_se
     assert found["ollama:mini-m"].engine == "Ollama"
     assert f"openai:mini-m:latest@{ollama_server.url}/v1" in found
     assert "9" in found[f"openai:@{NOBODY}/v1"].note, "a server that was asked for and is silent is named"
+
+
+def test_ollama_model_that_cannot_be_described_hides_no_other(misbehaving_server, monkeypatch):
+    answers = iter([response('{"error": "blob is damaged"}', 500), response(json.dumps(SHOW))])
+    tags = {"models": [{"name": name, "size": 1} for name in ("bad:latest", "good:latest")]}
+    misbehaving_server.faults |= {
+        "/api/tags": sends(response(json.dumps(tags))),
+        "/api/show": lambda connection, over: connection.sendall(next(answers)),
+    }
+    monkeypatch.setenv("OLLAMA_HOST", misbehaving_server.url)
+    notes = {info.name: info.note for info in lab.models() if info.engine == "Ollama"}
+    assert list(notes) == ["ollama:bad", "ollama:good"] and "blob is damaged" in notes["ollama:bad"] and not notes["ollama:good"]
 
 
 def test_models_shows_itself_as_table_text_and_frame(monkeypatch):
