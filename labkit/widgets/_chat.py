@@ -12,7 +12,7 @@ import ipywidgets as ipw  # type: ignore[import-untyped]
 from ..backends.base import Model, Stream
 from ..chat import MAX_SEED, Message, Options, Reply
 from ..display import escape, sent_html
-from ..errors import OptionError
+from ..errors import ContextWindowExceededError, OptionError
 from ._models import Shelf, as_list, shipped_chat_models
 from ._panel import Panel, error_text
 
@@ -209,8 +209,12 @@ class Chat(Panel):
             self.conversation.answered(self._follow(stream, show))
             self._say(figures(turn.reply, self._t))
         except Exception as error:
-            self.conversation.answered(stream.reply, error_text(error, self.lang))
-            raise
+            if isinstance(error, ContextWindowExceededError) and any(earlier.answer for earlier in self.conversation.turns[:-1]):
+                self.question.value = self.conversation.take_back()  # every later one would fail too: what helps is another button
+                self._say(self._t("window_full", button=self._t("clear")))
+            else:
+                self.conversation.answered(stream.reply, error_text(error, self.lang))
+                raise
         finally:
             self._draw()
             self._show_sent()

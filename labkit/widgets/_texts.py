@@ -45,6 +45,10 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "clear": {"en": "New chat", "es": "Nueva conversación"},
     "clear_hint": {"en": "Forget the conversation", "es": "Olvidar la conversación"},
+    "window_full": {
+        "en": "The conversation and this message do not fit into the context window: shorten the message, or press {button} to begin anew.",
+        "es": "La conversación y este mensaje no caben en la ventana de contexto: acorta el mensaje o pulsa {button} para empezar otra.",
+    },
     "show_sent": {"en": "Show what was sent", "es": "Ver lo enviado"},
     "hide_sent": {"en": "Hide what was sent", "es": "Ocultar lo enviado"},
     "what_sent": {"en": "What was sent last", "es": "Lo último que se envió"},

@@ -171,6 +171,19 @@ def test_what_does_not_fit_is_said_and_can_be_edited(widget):
     assert widget.question.value.startswith("word") and not widget.conversation.turns
 
 
+@pytest.mark.parametrize(("lang", "button"), [("en", "New chat"), ("es", "Nueva conversación")])
+def test_a_full_window_gives_the_message_back_and_names_the_way_on(lang, button):
+    with lab.load("mini-m", context_window=128) as small:
+        widget = lab.widgets.chat(small, lang=lang, max_tokens=5)
+        for _ in range(5):
+            enter(done(widget).question, "word " * 40)
+        assert done(widget).question.value == "word " * 40 and all(turn.answer for turn in widget.conversation.turns)
+        assert f" {button} " in widget.status.value and "truncate" not in widget.status.value
+        click(widget.clear_button)
+        click(widget.ask_button)
+        assert done(widget).conversation.turns[0].answer and not widget.question.value
+
+
 def test_wrong_arguments_fail_at_once(model):
     for call in (
         lambda: lab.widgets.chat(model, lang="fr"),
