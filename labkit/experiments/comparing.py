@@ -18,7 +18,7 @@ from . import scorers as _scorers
 from .calls import Call, Outcome, Run, open_log, path_of
 from .comparison import Comparison, Entrant
 from .progress import Meter, Report
-from .rows import TAKEN, Case, check_counts, frame, read_cases, replies, row, seeded
+from .rows import TAKEN, Case, check_counts, first_seed, frame, read_cases, replies, row, seeded
 
 Models = Sequence[str | Path | Model] | Mapping[str, Any] | str | Path | Model
 
@@ -39,7 +39,7 @@ def compare(
     repeats: int = 1,
     *,
     system: str = "",
-    seed: int = 0,
+    seed: int | None = None,
     options: Options | None = None,
     log: str | Path | bool | None = None,
     progress: Report = None,
@@ -62,7 +62,8 @@ def compare(
         Answers to each prompt, with seeds `seed`, `seed` + 1 and so on. At temperature 0 they only repeat the text.
     system : str
         A system message for all prompts.
-    seed : int
+    seed : int, optional
+        By default that of `options`, else 0.
     options : Options
         Where to start from; by default `Options()`.
     log : str, Path, bool or None
@@ -90,8 +91,8 @@ def compare(
         When no model could be loaded at all.
     """
     check_counts(repeats=repeats)
-    base = replace(Options.of(options, **changes), seed=None)
-    seeded(base, seed, 0)
+    given = Options.of(options, **changes)
+    base, seed = replace(given, seed=None), first_seed(seed, given, 0)
     entries, cases = _entries(models, base), read_cases(prompts, system)
     functions = _scorers.named(scorers, TAKEN)
     total = len(entries) * len(cases) * repeats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from ..display import PLAIN, escape, table_html
 from ..errors import LabError
 from ..wording import say
 from .metrics import words
-from .rows import check_counts, seeded
+from .rows import check_counts, first_seed, seeded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ class Reproduction:
 def reproduce(
     model: str | Path | Model,
     prompt: Prompt,
-    seed: int = 1,
+    seed: int | None = None,
     n: int = 3,
     *,
     system: str = "",
@@ -119,7 +119,8 @@ def reproduce(
     model : str, Path or Model
         One that `load` made can also be loaded again; otherwise that way is left out.
     prompt : str, Message, dict or list of them
-    seed : int
+    seed : int, optional
+        By default that of `options`, else 1.
     n : int
         Answers in each way (one after a reload).
     system : str
@@ -140,7 +141,9 @@ def reproduce(
 
     check_counts(n=n)
     messages = as_messages(prompt, system)
-    asked = seeded(Options.of(options, **changes), seed, 0)
+    given = Options.of(options, **changes)
+    seed = first_seed(seed, given, 1)
+    asked = replace(given, seed=seed)
     owned = not isinstance(model, Model)
     llm = load(model) if not isinstance(model, Model) else model
     try:

@@ -92,9 +92,14 @@ def _case(number: int, prompt: Any, system: str) -> Case:
         raise OptionError(f"Prompt {number}: {error.what}", error.cause, error.fix) from None
 
 
+def first_seed(seed: int | None, options: Options, default: int) -> int:
+    """The seed that the repeats count up from: the one that was given, else that of the options, else a default."""
+    said = replace(options, seed=seed).seed if seed is not None else options.seed  # a wrong one fails here, with its own message
+    return default if said is None else said
+
+
 def seeded(options: Options, seed: int, repeat: int) -> Options:
     """The options of one repeat: the seed counts up."""
-    replace(options, seed=seed)  # a wrong one fails here, with its own message
     return replace(options, seed=(seed + repeat) % (MAX_SEED + 1))
 
 

@@ -19,7 +19,7 @@ from . import metrics
 from . import scorers as _scorers
 from .calls import Call, Run, open_log, path_of
 from .progress import Meter, Report
-from .rows import TAKEN, Case, check_counts, frame, read_cases, row, seeded
+from .rows import TAKEN, Case, check_counts, first_seed, frame, read_cases, row, seeded
 from .swept import Sweep
 
 MEASURED = ("words", "characters", "repetition", "perplexity")
@@ -32,7 +32,7 @@ def sweep(
     scorers: _scorers.Scorer | Iterable[_scorers.Scorer] | Mapping[str, _scorers.Scorer] = (),
     *,
     system: str = "",
-    seed: int = 0,
+    seed: int | None = None,
     options: Options | None = None,
     perplexity: bool = True,
     embedder: str | Model | None = None,
@@ -53,7 +53,8 @@ def sweep(
     scorers : function, iterable of them, or dict of name -> function
         As in `compare`.
     system : str
-    seed : int
+    seed : int, optional
+        By default that of `options`, else 0.
     options : Options
         Where to start from; by default `Options()`.
     perplexity : bool
@@ -82,7 +83,8 @@ def sweep(
     check_counts(repeats=repeats)
     (case,) = read_cases([prompt], system)
     swept, constant = split(settings)
-    base = replace(Options.of(options, **constant), seed=None)
+    given = Options.of(options, **constant)
+    base, seed = replace(given, seed=None), first_seed(seed, given, 0)
     grid = [dict(zip(swept, values, strict=True)) for values in product(*swept.values())]
     choices = [Options.of(base, **point) for point in grid]
     functions = _scorers.named(scorers, [*TAKEN, *MEASURED, *swept])

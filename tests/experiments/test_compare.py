@@ -243,6 +243,16 @@ def test_prompts_from_a_cache_are_flagged(model):
     assert untold.flags() == []
 
 
+def test_seed_of_the_options_counts_where_none_is_given(model):
+    options = Options(seed=42, max_tokens=2)
+    calls = {"options": options, "repeats": 2, "log": False}
+    for found in (lab.compare(model, ["Hi"], **calls), lab.sweep(model, "Hi", perplexity=False, **calls)):
+        assert list(found.frame["seed"]) == [42, 43]
+    assert list(lab.compare(model, ["Hi"], seed=7, **calls).frame["seed"]) == [7, 8]
+    assert list(lab.compare(model, ["Hi"], seed=None, max_tokens=2, log=False).frame["seed"]) == [0]
+    assert lab.reproduce(model, "Hi", n=1, options=options).seed == 42 and lab.reproduce(model, "Hi", n=1, max_tokens=2).seed == 1
+
+
 def test_sent_as_knows_other_names_and_end_marks():
     ollama = {"options": {"num_predict": -1, "stop": ["<|im_end|>", "x"], "temperature": 1, "seed": 3}}
     assert sent_as("max_tokens", None, Sent("Ollama", ollama)) == ("-1", "")
