@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from .. import display
@@ -134,6 +135,11 @@ def row(head: Mapping[str, Any], outcome: Outcome, scorers: Mapping[str, _scorer
     flat = result.row()
     end = {"thinking": result.thinking, "engine": result.sent.engine, "error": "", "score_error": " ".join(wrong)}
     return {**head, "text": result.text, **scores, **{name: flat[name] for name in FIGURES}, **end, "from_log": outcome.from_log}
+
+
+def cell(value: Any) -> Any:
+    """A setting as it stands in a table: None as text too, since pandas takes it for a value that is missing."""
+    return value if isinstance(value, Number | str) else repr(value)
 
 
 def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from . import metrics
 from . import scorers as _scorers
 from .calls import Call, Run, open_log, path_of
 from .progress import Meter, Report
-from .rows import TAKEN, Case, check_counts, first_seed, frame, read_cases, row, seeded
+from .rows import TAKEN, Case, cell, check_counts, first_seed, frame, read_cases, row, seeded
 from .swept import Sweep
 
 MEASURED = ("words", "characters", "repetition", "perplexity")
@@ -99,14 +99,14 @@ def sweep(
             outcomes = run(llm, calls)
             rows = []
             for call in calls:
-                head = {"model": llm.name, **{k: _cell(v) for k, v in grid[call.index // repeats].items()}}
+                head = {"model": llm.name, **{k: cell(v) for k, v in grid[call.index // repeats].items()}}
                 head |= {"repeat": call.index % repeats, "seed": call.options.seed}
                 rows.append(row(head, outcomes[call.index], functions, case.expected))
             notes = _measure(llm, case, rows, perplexity)
             run.end()
         vectors = load(embedder) if isinstance(embedder, str) else embedder
         found = Sweep(
-            frame(rows), llm.name, case.text, {name: [_cell(v) for v in values] for name, values in swept.items()}, tuple(functions),
+            frame(rows), llm.name, case.text, {name: [cell(v) for v in values] for name, values in swept.items()}, tuple(functions),
             base, (*run.notes, *notes), path_of(opened), vectors,
         )  # fmt: skip
         found.summary()  # now, while the embedding model is there
@@ -141,11 +141,6 @@ def split(settings: Mapping[str, Any]) -> tuple[dict[str, list[Any]], dict[str, 
             Options.of(None, **{name: one})  # a wrong name or value fails here, with its own message
         swept[name] = values
     return swept, constant
-
-
-def _cell(value: Any) -> Any:
-    """A setting as it stands in a table."""
-    return value if isinstance(value, int | float | str | None) else repr(value)
 
 
 def _measure(model: Model, case: Case, rows: Sequence[dict[str, Any]], perplexity: bool) -> list[str]:

@@ -19,7 +19,7 @@ from ..measure import Interval
 from ..wording import say
 from . import metrics, plots
 from .fair import options_text
-from .rows import NUMBERS, UNITS, mean_interval, one_text
+from .rows import NUMBERS, UNITS, cell, mean_interval, one_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ class Sweep:
         self._check(figure)
         part = self.frame
         for name, value in point.items():
-            part = part[part[name] == value]
+            part = part[part[name] == cell(value)]
         once = one_text(part, point.get("temperature", self.options.temperature))
         if figure in OF_TEXTS or (once and figure not in NUMBERS):
             return None

@@ -91,6 +91,13 @@ def test_repeats_of_one_text_have_no_interval(model):
     assert found.interval("words", temperature=1.0).n == found.interval("total_duration", temperature=0).n == 5
 
 
+def test_none_is_a_value_like_another(model):
+    found = lab.sweep(model, "Hello!", 5, max_tokens=[3, None], log=False, perplexity=False)
+    assert list(found.summary()["max_tokens"]) == [3, "None"]
+    assert "None: " in found.plot("words").alt and found.interval("words", max_tokens=None).n == 5
+    assert found.interval("words", max_tokens=np.int64(3)).n == 5, "as a frame gives it"
+
+
 def test_three_settings_are_averaged_and_it_says_so(model):
     found = lab.sweep(model, "Hello!", 2, temperature=[0.2, 1.0], top_k=[5, 50], min_p=[0, 0.2], max_tokens=4, log=False, perplexity=False)
     assert "(mean over min_p)" in found.plot("words").alt
