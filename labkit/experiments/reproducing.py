@@ -83,7 +83,7 @@ class Reproduction:
             if len(unlike):
                 one = unlike.iloc[0]
                 said = "after {n} tokens: {one} or {other}" if one["unit"] == "token" else "after {n} words: {one} or {other}"
-                where = one["error"] or say(said, n=one["fork"], one=repr(one["first"]), other=repr(one["this"]))
+                where = one["error"] or say(said, n=int(one["fork"]), one=repr(one["first"]), other=repr(one["this"]))
             rows.append((say(str(way)), say("{same} of {n}", same=same, n=len(part)), where))
         return (say("the same request"), say("identical"), say("first fork")), rows
 

@@ -24,6 +24,7 @@ from .rows import NUMBERS, UNITS, cell, mean_interval, one_text
 if TYPE_CHECKING:
     import pandas as pd
 
+SHOWN = 80  # characters of the prompt
 OF_TEXTS = ("distinct_1", "distinct_2", "similarity")  # of all answers of one combination together
 OF_EACH = ("repetition", "words", "characters", "perplexity")  # of each answer; their mean is shown
 
@@ -165,7 +166,8 @@ class Sweep:
         wrong = int((self.frame["error"] != "").sum())
         held = options_text(self.options)
         for_all = say("; for all: {options}", options=held) if held else ""
-        lines = [say("{model}: {n} answers to {prompt}", model=self.model, n=len(self.frame), prompt=repr(self.prompt)) + f"{for_all}."]
+        asked = repr(self.prompt if len(self.prompt) <= SHOWN else f"{self.prompt[: SHOWN - 1]}…")
+        lines = [say("{model}: {n} answers to {prompt}", model=self.model, n=len(self.frame), prompt=asked) + f"{for_all}."]
         by_words, by_vectors = "Similarity: shared words, mean over all pairs.", "Similarity: cosine of vectors, mean over all pairs."
         lines += [say(by_vectors if self.embedder else by_words)]
         lines += [say("{failed} calls failed: see the column 'error'.", failed=wrong)] if wrong else []

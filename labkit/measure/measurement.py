@@ -149,7 +149,8 @@ class Measurement:
         for state, figures in self.states.items():
             for name, found in figures.items():
                 interval = str(found.interval) if found.interval else ""
-                lines.append((state, name, FIGURES[name][0], f"{found.median:.4g}", f"{found.spread:.2g}", interval, str(found.n)))
+                spread = f"{found.spread:.2g}" if found.n > 1 else ""  # one value has none
+                lines.append((state, name, FIGURES[name][0], f"{found.median:.4g}", spread, interval, str(found.n)))
         return lines
 
     def _memory_text(self) -> str:
@@ -164,7 +165,7 @@ class Measurement:
 
     def __str__(self) -> str:
         lines = [
-            f"{state:6} {name:26} {value:>8} {unit:8} ({say('spread')} {spread}, n = {n})"
+            f"{state:6} {name:26} {value:>8} {unit:8} ({say('spread') + f' {spread}, ' if spread else ''}n = {n})"
             for state, name, unit, value, spread, _, n in self._lines()
         ]
         return "\n".join([*lines, self._memory_text(), *self.notes, str(self.provenance)])

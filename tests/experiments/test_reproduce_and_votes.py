@@ -11,7 +11,7 @@ import labkit as lab
 from labkit.backends.registry import load
 from labkit.errors import ContextWindowExceededError, OptionError
 from labkit.experiments import Pair, blind_pairs, tally
-from labkit.experiments.reproducing import WAYS, fork
+from labkit.experiments.reproducing import WAYS, Reproduction, fork
 from labkit.zoo import catalog
 
 NAME = next(name for name in catalog.names() if catalog.card(name).kind == "chat")
@@ -39,6 +39,14 @@ def test_fork_is_named_by_its_token(model):
     assert found.unit == "token" and found.position >= 1 and "red" in found.here and found.here != found.there
     longer = fork(model, "the red", "the red fox")
     assert longer.here != longer.there
+
+
+def test_fork_is_a_whole_number_beside_answers_that_are_identical():
+    import pandas as pd
+
+    fork = {"unit": "token", "first": "a", "this": "b", "error": ""}
+    rows = [{"way": "batched", "identical": False, "fork": 24, **fork}, {"way": "again", "identical": True, "fork": None, **fork}]
+    assert "after 24 tokens" in str(Reproduction(pd.DataFrame(rows), "text", NAME, 1))
 
 
 def test_failures_are_told(model):

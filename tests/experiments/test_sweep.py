@@ -106,6 +106,7 @@ def test_three_settings_are_averaged_and_it_says_so(model):
 def test_errors_are_rows(model):
     found = lab.sweep(model, "word " * 3000, 2, temperature=[0, 1], max_tokens=4, log=False)
     assert found.frame["error"].str.startswith("ContextWindowExceeded").all() and len(found.frame) == 4
+    assert len(max(str(found).splitlines(), key=len)) < 200 and "word…'" in str(found)
     assert "4 calls failed" in str(found) and found._repr_html_()
 
 

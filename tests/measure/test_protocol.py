@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from html.parser import HTMLParser
 
@@ -54,6 +55,11 @@ def test_a_rate_is_that_of_the_computed_tokens():
     assert Run.of("cached", reply).prompt_tokens_per_second is None
     assert Run.of("warm", Reply("x", "m", "stop", Usage(100, 2, 60), Timing(prompt_duration=0.5))).prompt_tokens_per_second is None
     assert Run.of("warm", Reply("x", "m", "stop", Usage(None, 2), Timing())).prompt_tokens_per_second is None
+
+
+def test_one_value_has_no_spread(found):
+    alone = dataclasses.replace(found, runs=tuple(run for run in found.runs if run.state == "warm")[:1])
+    assert "(n = 1)" in str(alone) and "spread" not in str(alone) and "spread" in str(found)
 
 
 def test_machine_and_versions_travel_along(found, model):
