@@ -14,6 +14,7 @@ from ..backends.gguf import Header, read_header
 from ..backends.memory import Memory
 from ..display import bytes_text, escape, table_html
 from ..errors import CapabilityError
+from ..experiments.rows import check_counts
 from ..machine import Machine, machine
 from ..zoo import catalog
 from ._chat import note
@@ -106,13 +107,14 @@ class MemoryGauge(Panel):
     def __init__(self, model: Model | str | Path, quantization: str, context_window: int | None, lang: str | None) -> None:
         super().__init__(lang, "gauge_title")
         given, header = find_header(model)
+        self._asked = context_window or DEFAULT_WINDOW
         self._headers: dict[str, Header] = {given: header}
         names = list(dict.fromkeys([given, *catalog.names(), *shapes.names()]))
         style = {"description_width": "9em"}
         wide = {"width": "32em", "max_width": "98%"}
         self.model = ipw.Dropdown(options=names, value=given, description=self._t("model"), style=style, layout=wide)
         self.quantization = self._slider("quantization", self._quantizations(), quantization or header.quantization, style, wide)
-        self.context_window = self._slider("context_window", self._windows(), context_window or DEFAULT_WINDOW, style, wide)
+        self.context_window = self._slider("context_window", self._windows(), self._asked, style, wide)
         self.gauge = ipw.HTML(layout={"width": "98%"})
         self._settling = False
         self.model.observe(self._other_model, "value")
@@ -149,7 +151,8 @@ class MemoryGauge(Panel):
 
     def _windows(self) -> list[tuple[str, int]]:
         most = self.header.context_length or 131_072
-        return [(self._t("number", value=size), size) for size in sorted({min(most, 256 * 2**power) for power in range(14)})]
+        sizes = sorted({min(most, size) for size in (self._asked, *(256 * 2**power for power in range(14)))})
+        return [(self._t("number", value=size), size) for size in sizes]
 
     def _other_model(self, _: Any) -> None:
         try:
@@ -259,4 +262,6 @@ def memory_gauge(
     """
     if quantization and quantization not in shapes.BITS and quantization != find_header(model)[1].quantization:
         shapes.quantized(find_header(model)[1], quantization)  # raises, with the names that are known
+    if context_window is not None:
+        check_counts(context_window=context_window)
     return MemoryGauge(model, quantization, context_window, lang)

@@ -39,7 +39,7 @@ def option_sliders(options: Options, explain: Any, **layout: Any) -> dict[str, A
         kind = ipw.IntSlider if isinstance(limits["step"], int) else ipw.FloatSlider
         made[name] = kind(
             value=value,
-            **limits | {"max": max(limits["max"], value)},
+            **limits | {"min": min(limits["min"], value), "max": max(limits["max"], value)},
             description=name,
             tooltip=explain(name),
             style={"description_width": "7em"},

@@ -136,8 +136,8 @@ class Playground(Panel):
     def options(self) -> Options:
         """The options as the controls stand; OptionError where they cannot be sent."""
         values = {name: control.value for name, control in self.controls.items() if name != "stop"}
-        stop = self.controls["stop"].value
-        return replace(self._options, **values, stop=(stop,) if stop else ())
+        stop, given = self.controls["stop"].value, self._options.stop  # the field shows the first one: until it changes, all count
+        return replace(self._options, **values, stop=given if stop == "".join(given[:1]) else (stop,) if stop else ())
 
     def generate(self) -> None:
         """Answer the prompt, as often as samples are asked for."""
@@ -229,7 +229,7 @@ def settings(options: Options) -> str:
     'temperature=0.8, top_k=40, top_p=0.9, mi'
     """
     names = [*CONTROLS, "seed", *(["stop"] if options.stop else [])]
-    values: dict[str, Callable[[Any], str]] = {"stop": lambda stop: repr(stop[0]), "seed": str}
+    values: dict[str, Callable[[Any], str]] = {"stop": lambda stop: ", ".join(map(repr, stop)), "seed": str}
     return ", ".join(f"{name}={values.get(name, lambda value: f'{value:g}')(getattr(options, name))}" for name in names)
 
 

@@ -96,7 +96,9 @@ def test_it_takes_names_files_and_loaded_models(embedding_file, misbehaving_serv
             lab.widgets.memory_gauge(wrong)
     with pytest.raises(CapabilityError):
         lab.widgets.memory_gauge(lab.load(f"ollama:good@{misbehaving_server.url}"))
-    for wrong_option in ({"lang": "fr"}, {"quantization": "Q9"}):
+    odd = lab.widgets.memory_gauge("llama3.1:8b", context_window=10_000)
+    assert odd.fit.context_window == odd.context_window.value == 10_000
+    for wrong_option in ({"lang": "fr"}, {"quantization": "Q9"}, {"context_window": -1}, {"context_window": 0}):
         with pytest.raises(OptionError):
             lab.widgets.memory_gauge("mini-m", **wrong_option)
 

@@ -46,6 +46,15 @@ def test_every_control_reaches_the_engine(ground):
     assert set(ground.controls) == set(values) | {"stop"}
 
 
+def test_all_stops_count_until_the_field_changes(model):
+    ground = lab.widgets.playground(model, PROMPT, stop=["a", "b"])
+    assert ground.options.stop == ("a", "b")
+    ground.controls["stop"].value = "c"
+    assert ground.options.stop == ("c",)
+    ground.controls["stop"].value = ""
+    assert ground.options.stop == ()
+
+
 def test_samples_stand_side_by_side_and_the_run_before_below(ground, model):
     click(ground.generate_button)
     first = [reply.text for reply in done(ground).runs[0].replies]

@@ -181,6 +181,10 @@ def test_a_dead_server_shows_its_error_in_place():
     assert "127.0.0.1:9" in done(lens).status.value and lens.draw_button.disabled and "Nothing computed" in lens.text
 
 
+def test_sliders_reach_what_was_asked(model):
+    assert lab.widgets.token_lens(model, top_p=0.005, min_p=0.7).options.top_p == 0.005
+
+
 def test_wrong_arguments_fail_at_once(model):
     for call in (
         lambda: lab.widgets.token_lens(model, n=0),
