@@ -22,9 +22,16 @@ from ..errors import LabError, OptionError
 
 Scorer = Callable[..., Any]
 
-# A thousands separator only where three digits follow it; then point or comma before the decimals.
+# A unit may follow at once (5kg, 42nd), but what begins with a letter is a name (Q8_0). A thousands separator only where three digits
+# follow it; then point or comma before the decimals. More commas are a list: 1,2,3.
 _NUMBER = re.compile(
-    r"(?<![\w.,])[-+−]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:[.,]\d+)?)(?:[eE][-+]?\d+)?(?!\w)"
+    r"""(?<![^\W_]) (?<![^\W_]_)
+    (?: (?<![.,]) [-+−]?
+        (?: \d{1,3}(?:,\d{3})+(?:\.\d+)? | \d{1,3}(?:\.\d{3})+(?:,\d+)? | \d{1,3}(?:[\ \u00a0\u202f]\d{3})+(?:[.,]\d+)? | \d+[.,]\d+ )
+        (?![.,]?\d)
+      | (?: (?<![.,]) | (?<=\d[.,]) ) [-+−]? \d+
+    ) (?:[eE][-+]?\d+)? (?!\d)""",
+    re.VERBOSE,
 )
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 
@@ -71,7 +78,9 @@ def regex(text: str, expected: str | Iterable[str]) -> float:
 
 
 def number(text: str, expected: float | str, *, tolerance: float = 1e-9, which: str = "last") -> float:
-    """Whether the answer gives the expected number, in English or Spanish spelling (1,234.5 or 1.234,5).
+    """Whether the answer gives the expected number, in English or Spanish spelling (1,234.5, 1.234,5 or 1 234,5).
+
+    1.234 and 1,234 count as either of what they mean in the two.
 
     Parameters
     ----------
@@ -87,12 +96,12 @@ def number(text: str, expected: float | str, *, tolerance: float = 1e-9, which: 
     """
     if which not in ("last", "first", "any"):
         raise OptionError(f"which={which!r} is unknown.", fix="Use 'last', 'first' or 'any'.")
-    wanted = [float(expected)] if isinstance(expected, int | float) else numbers(str(expected))[-1:]
-    if not wanted:
+    wanted = [float(expected)] if isinstance(expected, int | float) else [v for said in _said(str(expected))[-1:] for v in _values(said)]
+    if not wanted or not all(map(math.isfinite, wanted)):
         raise OptionError(f"expected={expected!r} holds no number.")
-    found = numbers(text)
+    found = _said(text)
     counted = found if which == "any" else found[-1:] if which == "last" else found[:1]
-    return float(any(abs(value - wanted[0]) <= tolerance for value in counted))
+    return float(any(abs(value - right) <= tolerance for said in counted for value in _values(said) for right in wanted))
 
 
 def numbers(text: str) -> list[float]:
@@ -101,19 +110,25 @@ def numbers(text: str) -> list[float]:
     >>> numbers("From -3 to 1,200 in 9:30 h, 2.5 %")
     [-3.0, 1200.0, 9.0, 30.0, 2.5]
     """
-    return [_value(match.group()) for match in _NUMBER.finditer(text)]
+    return [_values(said)[0] for said in _said(text)]
 
 
-def _value(said: str) -> float:
-    said = said.replace("−", "-")
+def _said(text: str) -> list[str]:
+    return [re.sub(r"[ \u00a0\u202f]", "", match.group()).replace("−", "-") for match in _NUMBER.finditer(text)]
+
+
+def _values(said: str) -> list[float]:
+    """What a number means, the likeliest first: 1,234 is a thousand and more in English, 1.234 in Spanish."""
     if "," in said and "." in said:
         thousands = "," if said.rindex(".") > said.rindex(",") else "."
-        said = said.replace(thousands, "").replace(",", ".")
-    elif re.fullmatch(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+", said):
-        said = said.replace(",", "")
-    elif re.fullmatch(r"[-+]?[1-9]\d{0,2}(?:\.\d{3}){2,}", said):
-        said = said.replace(".", "")
-    return float(said.replace(",", "."))
+        return [float(said.replace(thousands, "").replace(",", "."))]
+    grouped = re.fullmatch(r"[-+]?[1-9]\d{0,2}(?:([.,])\d{3})+", said)
+    whole, decimal = said.replace(",", "").replace(".", ""), said.replace(",", ".")
+    if not grouped:
+        return [float(decimal)]
+    if decimal.count(".") > 1:
+        return [float(whole)]
+    return [float(whole), float(decimal)] if grouped[1] == "," else [float(decimal), float(whole)]
 
 
 def json(text: str, expected: Mapping[str, Any] | None = None) -> float:

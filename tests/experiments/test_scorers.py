@@ -37,6 +37,17 @@ def reply(text: str) -> Reply:
         (scorers.number, "0,125", 0.125, 1),
         (scorers.number, "−3 °C", "-3", 1),
         (scorers.number, "about 1e3", 1000, 1),
+        (scorers.number, "Pesa 5kg", 5, 1),
+        (scorers.number, "the 42nd", 42, 1),
+        (scorers.number, "It is _42_.", 42, 1),
+        (scorers.number, "Son 1.234 km", 1234, 1),
+        (scorers.number, "It is 1.234 m", 1.234, 1),
+        (scorers.number, "Son 1,234 m", 1.234, 1),
+        (scorers.number, "Son 1234", "1.234", 1),
+        (scorers.number, "It is 0.125", 125, 0),
+        (scorers.number, "Son 10 000 euros", 10000, 1),
+        (scorers.number, "Son 1\u202f234\u202f567,5 euros", 1234567.5, 1),
+        (scorers.number, "42, says mini-m:Q8_0", 42, 1),
         (scorers.number, "nothing", 3, 0),
         (partial(scorers.number, tolerance=0.5), "3.4", 3, 1),
         (partial(scorers.number, which="first"), "7 of 9", 7, 1),
@@ -59,6 +70,8 @@ def test_scorer_judges(scorer, text, expected, score):
         (scorers.exact, [], "needs an expected text"),
         (scorers.regex, "(", "no regular expression"),
         (scorers.number, "none", "holds no number"),
+        (scorers.number, math.nan, "holds no number"),
+        (scorers.number, math.inf, "holds no number"),
         (partial(scorers.number, which="second"), 3, "which='second'"),
         (scorers.json, {"type": 5}, "no JSON schema"),
         (scorers.json, "object", "no JSON schema"),
@@ -72,6 +85,23 @@ def test_scorer_judges(scorer, text, expected, score):
 def test_scorer_that_fails_says_why(scorer, expected, said):
     value, problem = scorers.apply(scorer, reply("x"), expected)
     assert math.isnan(value) and said in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1,2,3", [1, 2, 3]),
+        ("1, 2 and 3.5", [1, 2, 3.5]),
+        ("1.2.3", [1, 2, 3]),
+        ("12.05.2024", [12, 5, 2024]),
+        ("1,234.5 1.234,5 12.345.678", [1234.5, 1234.5, 12345678]),
+        ("10-20, -3, 5e3m, 2,5 %", [10, 20, -3, 5000, 2.5]),
+        ("in 2024 100 of 10 0000", [2024, 100, 10, 0]),
+        ("Q8_0 and H2O: a1b2, llama3", []),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(text, found):
+    assert scorers.numbers(text) == found
 
 
 def test_scorer_gets_what_it_takes():
