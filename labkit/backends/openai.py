@@ -37,8 +37,12 @@ def base_url(url: str) -> str:
     """
     text = url.strip()
     text = text if not text or "://" in text else f"http://{text}"
-    parts = urlsplit(text)
-    if not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        good = parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        good = False
+    if not good:
         raise OptionError(
             f"{url!r} is not the address of a server." if text else "The address of the server is missing.",
             fix='Give it after @: load("openai:NAME@http://127.0.0.1:8000/v1").',

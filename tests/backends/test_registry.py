@@ -27,6 +27,15 @@ def test_an_empty_name_shows_the_forms(name):
         lab.load(name)
 
 
+@pytest.mark.parametrize("address", ["http://h:abc/v1", "h:99999", "http://[::1"])
+def test_an_address_that_is_none_is_said_and_hides_no_other_model(address, monkeypatch):
+    with pytest.raises(lab.errors.OptionError, match="is not the address of a server"):
+        lab.load(f"openai:m@{address}")
+    monkeypatch.setenv("LABKIT_SERVERS", address)
+    notes = {info.name: info.note for info in lab.models()}
+    assert "mini-m" in notes and "is not the address" in notes[f"openai:@{address}"]
+
+
 def test_a_file_that_is_not_there_is_not_found():
     with pytest.raises(lab.errors.LabError, match="nowhere"):
         lab.load("nowhere/model.gguf")
