@@ -41,6 +41,7 @@ _ROOMS = {
     "machine",
     "measure",
     "prompts",
+    "rag",
     "sampling",
     "serving",
     "settings",

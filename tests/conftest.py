@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -25,6 +26,9 @@ for name in ("HOME", "USERPROFILE", *_FOLDERS):
     Path(os.environ[name]).mkdir(parents=True, exist_ok=True)
 os.environ["MPLBACKEND"] = "agg"
 os.environ["LABKIT_LANG"] = "en"  # whatever this system speaks
+# Whoever starts the tests in the background has Ctrl-C ignored, and every program that a test starts and interrupts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BINDER_MEMORY = 2 << 30
 

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,12 @@ def test_public_names_are_sorted_and_there():
     assert labkit.__all__ == sorted(labkit.__all__)
     assert all(getattr(labkit, name) is not None for name in labkit.__all__)
     assert set(labkit.__all__) <= set(dir(labkit))
+
+
+def test_every_room_that_a_notebook_enters_is_there_from_the_start():
+    texts = [path.read_text(encoding="utf-8") for folder in ("notebooks", "solutions") for path in (ROOT / folder).glob("*/*.ipynb")]
+    entered = {name for text in texts for name in re.findall(r"\blab\.([a-z_]+)\.[a-z]", text)}
+    assert {"rag", "measure"} <= entered and entered <= set(dir(labkit)), "add it to _ROOMS"
 
 
 def test_a_wrong_name_is_an_attribute_error():
