@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from .errors import OptionError
 
 OLLAMA_PORT = 11434
+SERVICE_STORE = Path("/usr/share/ollama/.ollama/models")  # the Linux installer runs Ollama as a user of its own
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def _ollama_store() -> Path:
     if os.environ.get("OLLAMA_MODELS"):
         return Path(os.environ["OLLAMA_MODELS"]).expanduser()
     own = Path.home() / ".ollama" / "models"
-    service = Path("/usr/share/ollama/.ollama/models")  # the Linux installer runs Ollama as a user of its own
-    return service if not own.is_dir() and service.is_dir() else own
+    # Not Path.is_dir, which raises where this user may not look: a folder like that is of no use here.
+    return SERVICE_STORE if not os.path.isdir(own) and os.path.isdir(SERVICE_STORE) else own
 
 
 def _cache_home() -> Path:

@@ -51,6 +51,12 @@ def test_environment_is_read_when_asked(monkeypatch, tmp_path):
     assert settings.read().cache.name == "labkit" and settings.read().cache.is_relative_to(Path.home())
 
 
+def test_a_store_that_cannot_be_looked_into_is_left_alone(monkeypatch):
+    # The system refuses a name of this length to root as well, who may look into any folder.
+    monkeypatch.setattr(settings, "SERVICE_STORE", Path("/", "x" * 300, "models"))
+    assert settings.read().ollama_store == Path.home() / ".ollama" / "models"
+
+
 @pytest.mark.parametrize(
     ("variables", "language"),
     [
