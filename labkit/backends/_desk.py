@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -55,8 +56,8 @@ class Generation:
     def step(self) -> int:
         """Compute what is not computed yet and draw the next token."""
         desk = self.desk
-        desk.take(self)
-        try:
+        try:  # around take() too: Ctrl-C may strike between any two lines
+            desk.take(self)
             self.steady = False
             tokens = self.tokens
             if len(tokens) - self.computed == 1 and desk.engine.aside is None:
@@ -70,7 +71,7 @@ class Generation:
             self.active = time.monotonic()
             return token
         finally:
-            desk.lock.release()
+            desk.release()
 
     def _compute(self, tokens: Sequence[int]) -> None:
         engine = self.desk.engine
@@ -110,7 +111,7 @@ class Desk:
 
     def __init__(self, engine: Engine, name: str, reuse: bool) -> None:
         self.engine, self.name, self.reuse = engine, name, reuse
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # it knows its thread, so that what Ctrl-C left locked can be let go
         self.owner: Generation | None = None
         self.left: list[int] | None = None  # tokens that the last reply left in the context
 
@@ -123,24 +124,26 @@ class Desk:
             raise ModelClosedError(f"Model {self.name!r} was closed.", fix=f'Load it again: load("{self.name}").')
 
     def take(self, generation: Generation) -> None:
-        """Hold the lock and have this reply's tokens in the context."""
+        """Hold the lock and have this reply's tokens in the context; `release` lets go, also where this fails."""
         self.check()
         while True:
             if not self.lock.acquire(False):
                 self._wait(generation)
-            try:
-                if self.owner is generation and not self.engine.closed:
-                    return
-                self.check()
-                if not self._busy(generation):
-                    self._switch(generation)
-                    return
-            except BaseException:
-                self.lock.release()
-                raise
-            self.lock.release()
+            if self.owner is generation and not self.engine.closed:
+                return
+            self.check()
+            if not self._busy(generation):
+                self._switch(generation)
+                return
+            self.release()
             generation.check()
             time.sleep(0.01)
+
+    def release(self) -> None:
+        """Let go of the lock, as often as this thread holds it."""
+        with contextlib.suppress(RuntimeError):  # it does not hold it any more
+            while True:
+                self.lock.release()
 
     def _wait(self, generation: Generation) -> None:
         while not self.lock.acquire(timeout=0.1):

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import labkit as lab
+from labkit.backends import _desk
 from labkit.errors import GenerationTimeoutError, ModelClosedError
 
 from . import synthetic
@@ -225,6 +227,37 @@ def test_prefix_cache_tells_what_it_saved_and_gives_the_same_text():
         next(stream)
         stream.close()
         assert cached.chat(talk, temperature=0, max_tokens=30).text == plain.chat(talk, temperature=0, max_tokens=30).text
+
+
+def test_ctrl_c_at_any_line_leaves_the_context_to_others(model):
+    """Wherever it strikes, the next reply is the same, and the context is free for other threads."""
+    expected = model.chat(STORY, seed=3, max_tokens=2).text
+    struck = 0
+    for line in range(1000):
+        passed = 0
+
+        def trace(frame, event, _, line=line):
+            nonlocal passed
+            if frame.f_code.co_filename != _desk.__file__ or frame.f_code.co_name == "leave":  # the collector may call that
+                return None
+            passed += event == "line"
+            if event == "line" and passed == line:
+                raise KeyboardInterrupt
+            return trace
+
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.settrace(trace)
+            try:
+                model.chat(STORY, seed=3, max_tokens=2)
+            finally:
+                sys.settrace(None)
+        if passed < line:
+            break
+        struck += 1
+        assert model.chat(STORY, seed=3, max_tokens=2, timeout=5).text == expected
+    assert struck > 30
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(lambda: model.chat(STORY, seed=3, max_tokens=2, timeout=5).text).result() == expected
 
 
 def test_ctrl_c_between_two_chunks_leaves_the_partial_text(model):
