@@ -54,9 +54,9 @@ class Settings:
 def read() -> Settings:
     """Read the settings from the environment as it is now."""
     env = os.environ
-    folders = [Path(p).expanduser() for p in env.get("LABKIT_MODELS", "").split(os.pathsep) if p] + [Path("models")]
+    folders = [_path(p) for p in env.get("LABKIT_MODELS", "").split(os.pathsep) if p] + [Path("models")]
     return Settings(
-        cache=Path(env["LABKIT_CACHE"]).expanduser() if env.get("LABKIT_CACHE") else _cache_home() / "labkit",
+        cache=_path(env["LABKIT_CACHE"]) if env.get("LABKIT_CACHE") else _cache_home() / "labkit",
         model_folders=tuple(folders),
         ollama_host=env.get("OLLAMA_HOST", ""),
         openai=tuple(part.strip() for part in env.get("LABKIT_SERVERS", "").split(",") if part.strip()),
@@ -85,9 +85,13 @@ def watched() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # not Path's own, which raises where there is no such user
+
+
 def _ollama_store() -> Path:
     if os.environ.get("OLLAMA_MODELS"):
-        return Path(os.environ["OLLAMA_MODELS"]).expanduser()
+        return _path(os.environ["OLLAMA_MODELS"])
     own = Path.home() / ".ollama" / "models"
     # Not Path.is_dir, which raises where this user may not look: a folder like that is of no use here.
     return SERVICE_STORE if not os.path.isdir(own) and os.path.isdir(SERVICE_STORE) else own

@@ -80,7 +80,7 @@ def _shipped() -> Iterator[ModelInfo]:
 
 def _files(folders: Iterable[Path]) -> Iterator[ModelInfo]:
     for folder in folders:
-        for path in sorted(folder.expanduser().rglob("*.gguf")):
+        for path in sorted(folder.rglob("*.gguf")):
             try:
                 yield _file(path, str(path))
             except (LabError, OSError) as error:
@@ -115,8 +115,9 @@ def _server(url: str, named: bool) -> Iterator[ModelInfo]:
     from .openai import served_models
 
     try:
-        for name in served_models(url, timeout=PATIENCE):
+        # LABKIT_API_KEY goes to servers that the user named, never to whoever listens at a well-known port.
+        for name in served_models(url, timeout=PATIENCE, api_key=None if named else ""):
             yield ModelInfo(f"openai:{name}@{url}", "OpenAI-compatible")
     except LabError as error:
         if named:  # asked for by the user, so its silence is worth a line
-            yield ModelInfo(f"openai:@{url}", "OpenAI-compatible", note=error.parts()[0])
+            yield ModelInfo(f"openai:@{url.rpartition('@')[2]}", "OpenAI-compatible", note=error.parts()[0])

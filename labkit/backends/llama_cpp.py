@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,18 +78,18 @@ class LlamaCppModel(Model):
         prefix_cache: bool = False,
         memory_limit: float | None = None,
         mmap: bool = False,
-        **unknown: Any,
     ) -> None:
-        if unknown:
-            raise _no_such_option(next(iter(unknown)))
-        if not isinstance(gpu_layers, int) or gpu_layers < -1:
+        if not isinstance(gpu_layers, int) or isinstance(gpu_layers, bool) or gpu_layers < -1:
             raise OptionError(f"gpu_layers={gpu_layers!r} is no number of layers.", fix="It is 0 or more, or -1 for all.")
-        self.path = Path(path).expanduser()
+        if memory_limit is not None and not (isinstance(memory_limit, int | float) and memory_limit > 0):
+            raise OptionError(f"memory_limit={memory_limit!r} is no number of bytes.", fix="It is above 0, such as 2e9.")
+        self.path = Path(os.path.expanduser(path))
         self.name = name or str(path)
         seen = None if trusted else probe.Seen.of(self.path)
         self.header = header = read_header(self.path)
         self.context_window = _window(header, context_window, self.name)
         self.threads = _threads(header, threads)
+        self.gpu_layers = gpu_layers
         self.engine = f"llama.cpp {version()}"
         memory.check(header, self.context_window, self.name, memory_limit)
         if seen is not None:
@@ -189,7 +189,12 @@ class LlamaCppModel(Model):
             sent["schema"] = options.schema
         if options.tools:
             sent["tools"] = [tool.get("function", tool).get("name") for tool in options.tools]
-        return Sent(self.engine, {**sent, **prompt.notes}, prompt.ignored, prompt.text)
+        ignored = dict(prompt.ignored)
+        if self.gpu_layers:
+            sent["gpu_layers"] = self.gpu_layers
+            if not self._engine.lib.llama_supports_gpu_offload():
+                ignored["gpu_layers"] = "this build of llama.cpp computes on the CPU alone"
+        return Sent(self.engine, {**sent, **prompt.notes}, ignored, prompt.text)
 
     def embed(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
         """One vector of length 1 for each text, pooled as the model's file says."""
@@ -283,22 +288,6 @@ def _window(header: Header, asked: int | None, name: str) -> int:
         what = f"context_window={asked:,} is more than the {trained:,} tokens that {name!r} was trained to read."
         raise OptionError(what, "Beyond them its answers would be noise.", f"Take at most {trained}.")
     return asked
-
-
-_LOAD_OPTIONS = ("context_window", "threads", "gpu_layers", "prefix_cache", "mmap")
-_FOREIGN = {
-    "n_ctx": "context_window",
-    "num_ctx": "context_window",
-    "n_threads": "threads",
-    "n_gpu_layers": "gpu_layers",
-    "use_mmap": "mmap",
-}
-
-
-def _no_such_option(name: str) -> OptionError:
-    near = _FOREIGN.get(name) or next(iter(difflib.get_close_matches(name, _LOAD_OPTIONS, 1)), "")
-    advice = f"Did you mean {near!r}?" if near else f"A model is loaded with {', '.join(_LOAD_OPTIONS)}."
-    return OptionError(f"There is no option {name!r} for loading a model.", fix=advice)
 
 
 def _threads(header: Header, asked: int | None) -> int:

@@ -83,7 +83,7 @@ def check(header: Header, context_window: int, name: str, limit: float | None = 
         With the numbers and three ways out.
     """
     need, free = predict(header, context_window), machine().memory_available
-    free = free if limit is None else min(free, int(limit))
+    free = free if limit is None else int(min(free, limit))
     if need.total > free:
         raise OutOfMemoryError(
             f"{name} needs about {bytes_text(need.total)} of memory, and {bytes_text(free)} are free: weights {bytes_text(need.weights)}, "

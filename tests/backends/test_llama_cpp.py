@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 
+import llama_cpp
 import pytest
 
 import labkit as lab
@@ -360,11 +361,19 @@ def test_images_tools_and_vectors_are_refused_where_the_model_has_none(model):
         ({"threads": 0}, OptionError),
         ({"threads": 1.5}, OptionError),
         ({"n_ctx": 512}, OptionError),
+        ({"gpu_layers": True}, OptionError),
     ],
 )
 def test_load_options_are_checked(options, error):
     with pytest.raises(error):
         lab.load("mini-m", **options)
+
+
+def test_layers_on_a_card_that_is_not_there_are_told():
+    with lab.load("mini-s", gpu_layers=99) as model:
+        sent = model.chat("Hi", max_tokens=1).sent
+    assert sent.request["gpu_layers"] == 99
+    assert ("gpu_layers" in sent.ignored) != llama_cpp.llama_supports_gpu_offload()
 
 
 def test_missing_file_and_folder_are_named(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 import labkit as lab
+from labkit.backends import listing
 from labkit.backends.listing import Models
 from labkit.zoo import catalog
 
@@ -36,9 +37,51 @@ def test_an_address_that_is_none_is_said_and_hides_no_other_model(address, monke
     assert "mini-m" in notes and "is not the address" in notes[f"openai:@{address}"]
 
 
-def test_a_file_that_is_not_there_is_not_found():
-    with pytest.raises(lab.errors.LabError, match="nowhere"):
-        lab.load("nowhere/model.gguf")
+@pytest.mark.parametrize("name", ["nowhere/model.gguf", "a" * 300, "~nobody-here/model.gguf", "a\0b"])
+def test_a_file_that_is_not_there_is_not_found(name):
+    with pytest.raises(lab.errors.ModelNotFoundError):
+        lab.load(name)
+
+
+@pytest.mark.parametrize(
+    ("option", "fix"),
+    [
+        ({"n_ctx": 512}, "Did you mean 'context_window'?"),
+        ({"thread": 2}, "Did you mean 'threads'?"),
+        ({"temperature": 0}, "Give it to chat(): chat(..., temperature=0)."),
+    ],
+)
+def test_an_option_that_is_none_of_loading_says_what_to_write(option, fix):
+    with pytest.raises(lab.errors.OptionError) as caught:
+        lab.load("mini-s", **option)
+    assert caught.value.fix == fix
+
+
+@pytest.mark.parametrize("limit", ["1GB", float("nan"), -1])
+def test_a_memory_limit_that_is_none_is_refused(limit):
+    with pytest.raises(lab.errors.OptionError, match="memory_limit"):
+        lab.load("mini-s", memory_limit=limit)
+
+
+def test_no_memory_limit_can_be_said():
+    lab.load("mini-s", memory_limit=float("inf")).close()
+
+
+def test_the_key_goes_to_servers_that_the_user_named_only(monkeypatch, misbehaving_server):
+    monkeypatch.setenv("LABKIT_API_KEY", "sk-geheim")
+    monkeypatch.setattr(listing, "WELL_KNOWN", (f"{misbehaving_server.url}/v1",))
+    assert any(info.name == f"openai:good@{misbehaving_server.url}/v1" for info in lab.models())
+    assert "authorization" not in misbehaving_server.calls[-1].headers
+    monkeypatch.setenv("LABKIT_SERVERS", f"{misbehaving_server.url}/v1")
+    lab.models()
+    assert misbehaving_server.calls[-1].headers["authorization"] == "Bearer sk-geheim"
+
+
+@pytest.mark.parametrize("url", ["http://[bad", "http://user:geheim@127.0.0.1:9/v1", "http://127.0.0.1:abc"])
+def test_an_address_that_is_none_is_a_line_of_the_list(monkeypatch, url):
+    monkeypatch.setenv("LABKIT_SERVERS", url)
+    found = lab.models()
+    assert found[-1].note and "geheim" not in str(found)
 
 
 def test_a_path_loads_as_well_as_a_name(tmp_path):
