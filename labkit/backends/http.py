@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 import httpcore
 
@@ -25,6 +25,7 @@ __all__ = ["CancelledError", "Guard", "RefusedError", "Server"]
 
 MAX_BODY = 256 * 2**20
 MAX_LINE = 16 * 2**20
+SHORTEST_KEY = 8
 TRUST = "If that certificate is right, name its file: set SSL_CERT_FILE before Python starts."
 _MEMORY = re.compile(r"out of memory|more system memory|insufficient memory|unable to allocate|cudaMalloc failed|failed to allocate", re.I)
 _RUNNER = re.compile(r"runner process has terminated|unable to load model|error loading model", re.I)
@@ -45,6 +46,28 @@ class RefusedError(BackendError):
     message: str = ""
 
 
+def address(url: str, fix: str = "An address looks like http://127.0.0.1:11434.") -> SplitResult:
+    """The parts of a server's address; OptionError where it is none, or holds a password, which would be shown with it."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise OptionError(
+            "The address of the server holds a user name or a password.",
+            "labkit shows and stores addresses.",
+            "Leave them out, and give a key apart: api_key=..., or LABKIT_API_KEY.",
+        )
+    parts = _parts(url)
+    if parts is None:
+        raise OptionError(f"{url!r} is not the address of a server.", fix=fix)
+    return parts
+
+
+def _parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        return parts if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
+    except ValueError:  # a bracket too many, a port that is no number
+        return None
+
+
 class Server:
     """One server at one address.
 
@@ -62,24 +85,26 @@ class Server:
 
     def __init__(self, url: str, name: str, start: str, api_key: str = "") -> None:
         self.url, self.name, self._start = url.rstrip("/"), name, start
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise OptionError(f"{url!r} is not the address of a server.", fix="An address looks like http://127.0.0.1:11434.")
-        self.host = parts.hostname
+        self.host = address(self.url).hostname or ""
         self.local = is_loopback(self.host)
         self._who = f"{name or 'The server'} ({self.url})"
         self._headers = {"user-agent": "labkit", "accept-encoding": "identity"}
-        if api_key:
-            self._headers["authorization"] = f"Bearer {api_key}"
+        self._key = api_key.strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise OptionError(
+                "The API key holds a character that no key has.",
+                "Probably something was copied along with it.",
+                "Copy it again: api_key=..., or LABKIT_API_KEY.",
+            )
+        if self._key:
+            self._headers["authorization"] = f"Bearer {self._key}"
 
     def __repr__(self) -> str:
         return f"<{self._who}>"
 
     def at(self, url: str) -> Server:
         """The same server, and key, under another base."""
-        other = Server(url, self.name, self._start)
-        other._headers = self._headers
-        return other
+        return Server(url, self.name, self._start, self._key)
 
     # -- calls ----------------------------------------------------------------------------------------------------------------
 
@@ -153,9 +178,13 @@ class Server:
         except DeadlineError:
             raise timeout_error(guard.timeout, who=f"The answer of {self.name or 'the server'}") from None
         except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError) as error:
-            kind = f"{self.name} server" if self.name else "server"
-            fix = TRUST if "CERTIFICATE_VERIFY_FAILED" in str(error) else self._start
-            raise ServerNotRunningError(f"No {kind} answers at {self.url} ({error}).", fix=fix) from None
+            kind, proxy, fix = f"{self.name} server" if self.name else "server", self._proxy(), self._start
+            if proxy:
+                fix = f"See whether that proxy is right (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY), or go without it: NO_PROXY={self.host}."
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                fix = TRUST
+            through = f" through the proxy {proxy.netloc.rpartition('@')[2]}" if proxy else ""
+            raise ServerNotRunningError(f"No {kind} answers at {self.url}{through} ({error}).", fix=fix) from None
         except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError, httpcore.LocalProtocolError) as error:
             raise UnexpectedResponseError(
                 f"{self._who} broke off in the middle: {error}.",
@@ -165,10 +194,23 @@ class Server:
 
     def _pool(self, guard: Guard) -> httpcore.ConnectionPool:
         # A new connection for each call: opening one on this machine takes less than a millisecond, and a stale one never hurts.
+        proxy = self._proxy()
+        if proxy is None:
+            return httpcore.ConnectionPool(network_backend=Backend(guard))
+        auth = (unquote_to_bytes(proxy.username), unquote_to_bytes(proxy.password or "")) if proxy.username else None
+        return httpcore.HTTPProxy(proxy_url=proxy.geturl(), proxy_auth=auth, network_backend=Backend(guard))
+
+    def _proxy(self) -> SplitResult | None:
+        """The proxy on the way to this server, where the environment names one; its address may hold a password, and is never shown."""
         proxy = "" if self.local else settings.proxy_for(self.url)
-        if proxy:
-            return httpcore.HTTPProxy(proxy_url=proxy, network_backend=Backend(guard))
-        return httpcore.ConnectionPool(network_backend=Backend(guard))
+        parts = _parts(proxy)
+        if proxy and parts is None:
+            raise OptionError(
+                f"The proxy on the way to {self.url} is none that labkit can use.",
+                "It comes from HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or from the system's settings.",
+                f"Name one like http://127.0.0.1:3128, or go without it: NO_PROXY={self.host}.",
+            )
+        return parts
 
     def _body(self, response: httpcore.Response, kind: str) -> Iterator[bytes]:
         """The body piece by piece, unpacked, after a look at what it says that it is."""
@@ -192,7 +234,8 @@ class Server:
         except zlib.error:
             raise self.unexpected("compressed data that cannot be unpacked", b"") from None
         if wrong:
-            raise self.unexpected(f"{content_type.split(';')[0]!r} instead of JSON", start)
+            due = "a stream of events" if kind == "event-stream" else "JSON"
+            raise self.unexpected(f"{content_type.split(';')[0]!r} instead of {due}", start)
 
     def _parse(self, data: bytes, where: str) -> Any:
         try:
@@ -211,7 +254,7 @@ class Server:
 
     def unexpected(self, what: str, data: bytes = b"") -> UnexpectedResponseError:
         """The error of an answer that is not what the protocol promises."""
-        start = data[:800].decode("utf-8", "replace")[:200]
+        start = self._hidden(data[:800].decode("utf-8", "replace"))[:200]
         return UnexpectedResponseError(
             f"{self._who} sent {what}.",
             f"It begins: {start!r}." if start else "",
@@ -222,7 +265,7 @@ class Server:
         if 300 <= response.status < 400:
             target = dict(response.headers).get(b"Location", b"") or dict(response.headers).get(b"location", b"")
             raise UnexpectedResponseError(
-                f"{self._who} redirects to {target.decode('latin-1')!r}.",
+                f"{self._who} redirects to {self._hidden(target.decode('latin-1'))!r}.",
                 "labkit follows no redirect: prompt and key would go where you did not send them.",
                 "If that address is right, give it yourself.",
             )
@@ -239,8 +282,13 @@ class Server:
             raise self.unexpected(f"status {response.status} without an error that can be read", data)
         self.refuse(response.status, _message(value))
 
+    def _hidden(self, text: str) -> str:
+        """What a server said, without the key; what is shorter than any key ("x", "ollama") is a word and stays."""
+        return text.replace(self._key, "…") if len(self._key) >= SHORTEST_KEY else text
+
     def refuse(self, status: int, message: str) -> NoReturn:
         """Raise what an error of the server means, as far as every server means the same by it."""
+        message = self._hidden(message)
         said = f"{self._who} answered: {message.strip() or 'nothing'}{f' (HTTP {status})' if status else ''}."
         if _MEMORY.search(message):
             raise OutOfMemoryError(
@@ -254,7 +302,9 @@ class Server:
                 "The key is missing or wrong, or the server does not let this host name or origin in.",
                 "Give the key (api_key=..., or LABKIT_API_KEY), or address the server as http://127.0.0.1:PORT.",
             )
-        if status in (429, 503):
+        if status == 429:
+            raise BackendError(said, "Too many requests, or the quota is used up.", "Wait a moment and try again, or look at your account.")
+        if status == 503:
             raise BackendError(
                 said,
                 "The server's queue is full: it has more requests than it takes.",

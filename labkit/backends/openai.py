@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from .. import settings
 from ..chat import Sent, as_messages
 from ..errors import BackendError, CapabilityError, LabError, ModelNotFoundError, OptionError, UnexpectedResponseError
 from . import servers
 from .base import End, Events, Model, ModelInfo, Prompt, Request
-from .http import CancelledError, Guard, RefusedError, Server
+from .http import CancelledError, Guard, RefusedError, Server, address
 from .ollama_words import REPEATED
 from .openai_wire import Answer, message_dict
 from .wire import is_too_long, numbers, texts_of, too_long, unit_vectors
@@ -37,16 +36,10 @@ def base_url(url: str) -> str:
     """
     text = url.strip()
     text = text if not text or "://" in text else f"http://{text}"
-    try:
-        parts = urlsplit(text)
-        good = parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
-        good = False
-    if not good:
-        raise OptionError(
-            f"{url!r} is not the address of a server." if text else "The address of the server is missing.",
-            fix='Give it after @: load("openai:NAME@http://127.0.0.1:8000/v1").',
-        )
+    fix = 'Give it after @: load("openai:NAME@http://127.0.0.1:8000/v1").'
+    if not text:
+        raise OptionError("The address of the server is missing.", fix=fix)
+    parts = address(text, fix)
     return text.rstrip("/") if parts.path.strip("/") else f"{text.rstrip('/')}/v1"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import base64
 import contextlib
 import gzip
 import json
@@ -275,6 +276,32 @@ def test_proxy_of_the_environment_is_used_for_other_machines(protocol: Protocol,
     with contextlib.suppress(errors.LabError):
         protocol.load("http://192.0.2.1:1234")
     assert "http://192.0.2.1:1234/" in misbehaving_server.calls[0].path
+
+
+def test_password_of_a_proxy_is_sent_and_not_shown(protocol: Protocol, misbehaving_server: Misbehaving, monkeypatch):
+    monkeypatch.setenv("http_proxy", misbehaving_server.url.replace("//", "//bob:p%40ss@"))
+    for path in ("/api/version", "/v1/models"):
+        misbehaving_server.faults[f"http://192.0.2.1:1234{path}"] = sends(response("no", 407, "text/html"))
+    with pytest.raises(errors.LabError) as caught:
+        protocol.load("http://192.0.2.1:1234")
+    sent = misbehaving_server.calls[0].headers["proxy-authorization"]
+    assert base64.b64decode(sent.removeprefix("Basic ")) == b"bob:p@ss"
+    assert "p%40ss" not in str(caught.value)
+
+
+def test_proxy_that_does_not_answer_is_named(protocol: Protocol, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://bob:geheim@127.0.0.1:9")
+    with pytest.raises(errors.ServerNotRunningError, match=r"through the proxy 127\.0\.0\.1:9") as caught:
+        protocol.load("http://192.0.2.1:1234")
+    assert "NO_PROXY=192.0.2.1" in caught.value.fix and "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://u:geheim@127.0.0.1:9", "http://u:geheim@[bad", "http://u:geheim@127.0.0.1:abc"])
+def test_proxy_that_cannot_be_used_is_refused(protocol: Protocol, proxy: str, monkeypatch):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(errors.OptionError, match=r"NO_PROXY=192\.0\.2\.1") as caught:
+        protocol.load("http://192.0.2.1:1234")
+    assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize("when", ["before the first byte", "in mid-stream"])

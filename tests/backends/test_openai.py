@@ -65,10 +65,59 @@ def test_address_is_read_as_people_type_it(typed, used):
     assert base_url(typed) == used
 
 
-@pytest.mark.parametrize("typed", ["", "ftp://127.0.0.1", "http://"])
+@pytest.mark.parametrize("typed", ["", "ftp://127.0.0.1", "http://", "http://[bad", "http://127.0.0.1:abc/v1"])
 def test_address_that_is_none_is_refused(typed):
     with pytest.raises(errors.OptionError, match="http://"):
         lab.load(f"openai:x@{typed}")
+
+
+@pytest.mark.parametrize("where", ["http://user:geheim@127.0.0.1:9/v1", "https://user:geheim@[bad"])
+def test_address_with_a_password_is_refused_without_showing_it(where):
+    with pytest.raises(errors.OptionError) as caught:
+        lab.load(f"openai:x@{where}")
+    assert "api_key" in caught.value.fix and "geheim" not in str(caught.value)
+
+
+def test_name_with_an_at_sign_is_kept(fake):
+    fake.faults["/v1/models"] = models({"id": "team@good"})
+    assert load(fake, "team@good").name == f"openai:team@good@{fake.url}/v1"
+    assert lab.load(f"openai:team@good@{fake.url.removeprefix('http://')}").name == f"openai:team@good@{fake.url}/v1"
+
+
+def test_key_is_sent_without_the_line_break_copied_with_it(fake):
+    load(fake, api_key=" sk-geheim\n").chat("Hi")
+    assert fake.calls[-1].headers["authorization"] == "Bearer sk-geheim"
+
+
+@pytest.mark.parametrize("key", ["sk-geheim\r\nX: y", "sk-geheimé", "sk-geheim\x07"])
+def test_key_that_cannot_be_sent_is_not_shown(fake, key):
+    with pytest.raises(errors.OptionError, match="LABKIT_API_KEY") as caught:
+        load(fake, api_key=key)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 404, 429])
+def test_key_in_what_a_server_says_is_not_shown(fake, status):
+    model = load(fake, api_key="sk-geheim")
+    said = json.dumps({"error": {"message": "Incorrect API key provided: sk-geheim"}})
+    fake.faults[CHAT] = sends(response(said, status, Location="http://127.0.0.1/?key=sk-geheim"))
+    with pytest.raises(errors.BackendError) as caught:
+        model.chat("Hi")
+    assert "geheim" not in str(caught.value) + repr(vars(caught.value))
+
+
+@pytest.mark.parametrize(("status", "cause"), [(429, "quota"), (503, "queue")])
+def test_a_server_that_takes_no_more_says_why(fake, status, cause):
+    fake.faults[CHAT] = sends(response(json.dumps({"error": "no"}), status))
+    with pytest.raises(errors.BackendError) as caught:
+        load(fake).chat("Hi")
+    assert cause in caught.value.cause
+
+
+def test_server_that_does_not_stream_is_told_apart(fake):
+    fake.faults[CHAT] = sends(response(json.dumps({"choices": []})))
+    with pytest.raises(errors.UnexpectedResponseError, match="'application/json' instead of a stream of events"):
+        load(fake).chat("Hi")
 
 
 def test_without_a_name_the_only_model_is_taken(fake):
