@@ -6,7 +6,7 @@ import ctypes
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..chat import Options
@@ -178,7 +178,32 @@ def _check_counts(schema: Any) -> None:
                     raise OptionError(
                         f"The JSON schema has {key}={value!r}.", f"A grammar can count to {MOST}.", "Leave it out, or ask for less."
                     )
+            if key == "pattern" and isinstance(value, str) and any(map(_may_be_empty, _counted_groups(value))):
+                raise OptionError(
+                    f"The JSON schema has {key}={value!r}.",
+                    "A counted group in it may be empty: llama.cpp would try every way to share a text among so many, for minutes.",
+                    "Let the group hold at least one character, or use an array with maxItems.",
+                )
             _check_counts(value)
     elif isinstance(schema, list | tuple):
         for value in schema:
             _check_counts(value)
+
+
+def _counted_groups(pattern: str) -> Iterator[str]:
+    """The groups of a pattern that a count follows: "(ab)" of "^(ab){2,5}$"."""
+    starts: list[int] = []
+    for mark in re.finditer(r"\\.|\[(?:\\.|[^\]])*\]|\(|\)\{?", pattern, re.DOTALL):
+        if mark[0] == "(":
+            starts.append(mark.start())
+        elif mark[0].startswith(")") and starts:
+            start = starts.pop()
+            if mark[0] == "){":
+                yield pattern[start : mark.start() + 1]
+
+
+def _may_be_empty(group: str) -> bool:
+    try:
+        return bool(re.fullmatch(group, ""))
+    except (re.error, RecursionError):  # the converter says what is wrong with it
+        return False

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -188,6 +189,12 @@ def test_schema_with_letters_of_every_length_gives_them(model):
     assert json.loads(model.chat("Hi", schema=schema, seed=1, max_tokens=None).text) == {"🦊": "ñandú 🦊 日本"}
 
 
+def test_schema_with_a_counted_group_gives_what_fits_it(model):
+    pattern = "^(-?[0-9]{1,2},){2,4}$"
+    text = json.loads(model.chat("Hi", schema={"type": "string", "pattern": pattern}, seed=1, max_tokens=None).text)
+    assert re.fullmatch(pattern, text)
+
+
 def test_schema_json_gives_any_json(model):
     reply = model.chat("Give me JSON.", schema="json", seed=2, max_tokens=200, temperature=0.2)
     assert reply.text.lstrip().startswith("{")
@@ -202,6 +209,8 @@ def test_schema_json_gives_any_json(model):
         {"$ref": "https://example.org/schema.json"},
         {"$ref": "#/definitions/nothing"},
         {"type": "string", "pattern": "unanchored"},
+        {"type": "string", "pattern": "^([a-z]{0,10} ?){0,30}$"},
+        {"type": "string", "pattern": r"^(\((x|([)]|)){2})$"},
         {"type": "string", "maxLength": 10**9},
         {"type": "object", "properties": {"x": {"type": {}}}},
         {"enum": [object()]},
