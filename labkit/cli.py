@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -18,6 +19,9 @@ from .wording import chosen
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors are one line on stderr, and the exit status is 1."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a code page of Windows lacks letters that a model writes: "?" instead of an end
+            stream.reconfigure(errors="replace")
     try:
         status = int(options.run(options) or 0)
         sys.stdout.flush()
@@ -30,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, which is a number from 0 to 65535")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,13 +94,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("serve", help="models as a server on this machine, in OpenAI's protocol")
     command.add_argument("models", nargs="+", metavar="MODEL", help='"mini-m", "path/model.gguf", "ollama:llama3.2:1b"')
-    command.add_argument("--port", type=int, default=8000, help="0 for a free one (default: %(default)s)")
+    command.add_argument("--port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     command.add_argument("--verbose", action="store_true", help="print each request")
     command.set_defaults(run=_serve)
 
     command = commands.add_parser("metrics", help="ask models a short question again and again, and serve the figures to Prometheus")
     command.add_argument("--model", nargs="+", default=["mini-m"], metavar="MODEL", help="(default: mini-m)")
-    command.add_argument("--port", type=int, default=9464, help="of http://127.0.0.1:PORT/metrics, 0 for a free one (default: %(default)s)")
+    command.add_argument(
+        "--port", type=_port, default=9464, help="of http://127.0.0.1:PORT/metrics, 0 for a free one (default: %(default)s)"
+    )
     command.add_argument("--every", type=float, default=60, metavar="SECONDS", help="(default: %(default)s)")
     command.add_argument("--prompt", default="Hello!")
     command.add_argument("--once", action="store_true", help="ask once, print the figures and end")
@@ -120,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
     command.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for everybody on the local network (default: this machine alone)")
-    command.add_argument("--port", type=int, default=5056, help="0 for a free one (default: %(default)s)")
+    command.add_argument("--port", type=_port, default=5056, help="0 for a free one (default: %(default)s)")
     command.add_argument("--store", type=Path, help="where Ollama keeps its models (default: OLLAMA_MODELS or ~/.ollama/models)")
     command.add_argument("--only", nargs="+", default=(), metavar="MODEL", help="serve these alone")
     command.add_argument("--rate", type=float, default=0, metavar="MB", help="megabytes a second for each download (default: no limit)")

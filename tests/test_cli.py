@@ -41,6 +41,18 @@ def test_errors_are_one_line_with_advice(arguments):
     assert done.returncode == 1 and done.stderr.startswith("labkit: ") and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["serve mini-s", "metrics", "mirror"])
+@pytest.mark.parametrize("port", ["99999", "-1", "x"])
+def test_a_port_that_is_none_is_refused(command, port):
+    done = labkit(*command.split(), "--port", port)
+    assert done.returncode == 2 and f"'{port}' is no port" in done.stderr
+
+
+def test_letters_that_a_code_page_lacks_are_replaced():
+    done = labkit("doctor", "--lang", "en", PYTHONUTF8="0", PYTHONIOENCODING="cp437")
+    assert done.returncode == 0 and "?" in done.stdout and not done.stderr
+
+
 @pytest.mark.parametrize("command", ["doctor", "models"])
 def test_a_reader_that_has_enough_is_no_error(command):
     with subprocess.Popen([sys.executable, "-m", "labkit.cli", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
