@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import OptionError
+from .given import integer, number, several, tool, tool_call
 
 ROLES = ("system", "user", "assistant", "tool")
 MAX_SEED = 2**32 - 2  # llama.cpp reads 2**32 - 1 as "choose one"
@@ -54,7 +55,7 @@ class Message:
     images : tuple of (str, Path or bytes)
         Files or raw bytes of PNG or JPEG pictures, for models that see.
     tool_calls : tuple of dict
-        Calls that the assistant asked for: ``{"id", "name", "arguments"}``.
+        Calls that the assistant asked for: ``{"id", "name", "arguments"}``, or in the OpenAI form.
     tool_call_id : str
         In a 'tool' message: the call that it answers.
     """
@@ -68,6 +69,10 @@ class Message:
     def __post_init__(self) -> None:
         if self.role not in ROLES:
             raise OptionError(f"Message role {self.role!r} is unknown.", fix=f"Use one of {', '.join(ROLES)}.")
+        object.__setattr__(self, "images", several("images", self.images))
+        object.__setattr__(self, "tool_calls", tuple(tool_call(call) for call in several("tool_calls", self.tool_calls)))
+        if self.content is None and self.tool_calls:  # as in the OpenAI form
+            object.__setattr__(self, "content", "")
         if not isinstance(self.content, str):
             raise OptionError(f"Message content must be text, not {type(self.content).__name__}.", fix="Use str(...) first.")
         try:
@@ -78,8 +83,6 @@ class Message:
                 "Usually a file that was read with the wrong encoding.",
                 "Read it with encoding='utf-8', or clean it: text.encode('utf-8', 'replace').decode().",
             ) from None
-        object.__setattr__(self, "images", tuple(self.images))
-        object.__setattr__(self, "tool_calls", tuple(self.tool_calls))
 
 
 def as_messages(prompt: str | Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]], system: str = "") -> tuple[Message, ...]:
@@ -117,6 +120,7 @@ def _message(item: Any) -> Message:
     if not isinstance(item, Mapping):
         raise OptionError(f"A message is a Message or a dict, not {type(item).__name__}.", fix='Use {"role": "user", "content": "..."}.')
     known = {f.name for f in fields(Message)}
+    item = {"content": None, **item} if item.get("tool_calls") else item
     unknown = sorted(set(item) - known)
     if unknown or "role" not in item or "content" not in item:
         problem = f"unknown key {unknown[0]!r}" if unknown else "'role' or 'content' is missing"
@@ -180,21 +184,23 @@ class Options:
     timeout: float = 300.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()))
-        object.__setattr__(self, "tools", tuple(self.tools or ()))
-        _number("temperature", self.temperature, 0, math.inf)
-        _number("top_p", self.top_p, 0, 1, open_low=True)
-        _number("min_p", self.min_p, 0, 1)
-        _number("repeat_penalty", self.repeat_penalty, 0, math.inf, open_low=True)
-        _number("presence_penalty", self.presence_penalty, -2, 2)
-        _number("frequency_penalty", self.frequency_penalty, -2, 2)
-        _number("timeout", self.timeout, 0, math.inf, open_low=True)
-        _integer("top_k", self.top_k, 0)
-        _integer("repeat_last_n", self.repeat_last_n, -1)
-        if self.seed is not None:
-            _integer("seed", self.seed, 0, MAX_SEED)
-        if self.max_tokens is not None:
-            _integer("max_tokens", self.max_tokens, 1)
+        values: dict[str, Any] = {
+            "stop": several("stop", self.stop),
+            "tools": tuple(tool(one) for one in several("tools", self.tools)),
+            "temperature": number("temperature", self.temperature, 0, math.inf),
+            "top_p": number("top_p", self.top_p, 0, 1, open_low=True),
+            "min_p": number("min_p", self.min_p, 0, 1),
+            "repeat_penalty": number("repeat_penalty", self.repeat_penalty, 0, math.inf, open_low=True),
+            "presence_penalty": number("presence_penalty", self.presence_penalty, -2, 2),
+            "frequency_penalty": number("frequency_penalty", self.frequency_penalty, -2, 2),
+            "timeout": number("timeout", self.timeout, 0, math.inf, open_low=True),
+            "top_k": integer("top_k", self.top_k, 0),
+            "repeat_last_n": integer("repeat_last_n", self.repeat_last_n, -1),
+            "seed": None if self.seed is None else integer("seed", self.seed, 0, MAX_SEED),
+            "max_tokens": None if self.max_tokens is None else integer("max_tokens", self.max_tokens, 1),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         for stop in self.stop:
             if not isinstance(stop, str) or not stop:
                 raise OptionError(f"stop={stop!r} can never be met.", fix="Each stop is a text of at least one character.")
@@ -205,6 +211,8 @@ class Options:
     def of(cls, options: Options | None = None, /, **changes: Any) -> Options:
         """Options with changes; a name that does not exist fails at once and names the nearest that does."""
         known = [f.name for f in fields(cls)]
+        if not isinstance(options, Options | None):
+            raise OptionError(f"options={options!r} are no Options.", fix="Give each by its name: chat(..., temperature=0).")
         for name in changes:
             if name not in known:
                 raise OptionError(f"There is no option {name!r}.", *_advice(name, known))
@@ -220,21 +228,6 @@ def _advice(name: str, known: Sequence[str]) -> tuple[str, str]:
         return "It belongs to loading a model.", 'Give it there: load("mini-m", context_window=512).'
     near = FOREIGN_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), "")
     return ("", f"Did you mean {near!r}?") if near else ("", f"Options: {', '.join(known)}.")
-
-
-def _number(name: str, value: Any, low: float, high: float, open_low: bool = False) -> None:
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or value < low or value > high or (open_low and value == low):
-        upper = "" if high == math.inf else f" and at most {high:g}"
-        raise OptionError(
-            f"{name}={value!r} is out of range.", fix=f"It is a number {'above' if open_low else 'of at least'} {low:g}{upper}."
-        )
-
-
-def _integer(name: str, value: Any, low: int, high: int | None = None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
-        upper = "" if high is None else f" and at most {high}"
-        raise OptionError(f"{name}={value!r} is out of range.", fix=f"It is a whole number of at least {low}{upper}.")
 
 
 @dataclass(frozen=True)
@@ -373,7 +366,8 @@ class Reply:
     def row(self) -> dict[str, Any]:
         """The reply as one flat row, for a table."""
         head = {"model": self.model, "text": self.text, "thinking": self.thinking, "finish_reason": self.finish_reason}
-        return head | asdict(self.usage) | asdict(self.timing) | {"seed": self.sent.request.get("seed"), "engine": self.sent.engine}
+        options = self.sent.request.get("options") or self.sent.request  # Ollama has them apart
+        return head | asdict(self.usage) | asdict(self.timing) | {"seed": options.get("seed"), "engine": self.sent.engine}
 
     def _repr_html_(self) -> str:
         from .display import reply_html

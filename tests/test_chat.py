@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import math
 import pickle
 
+import numpy as np
 import pytest
 
 from labkit.chat import MAX_SEED, Message, Options, Reply, Sent, Timing, Usage, as_messages
@@ -36,6 +38,8 @@ from labkit.errors import OptionError
         {"stop": ["", "x"]},
         {"schema": 3},
         {"timeout": 0},
+        {"stop": 5},
+        {"stop": {"a": 1}},
     ],
     ids=str,
 )
@@ -57,6 +61,27 @@ def test_option_out_of_range_is_refused_with_its_name(bad):
 def test_mistyped_option_names_the_nearest(typed, meant):
     with pytest.raises(OptionError, match=f"Did you mean {meant!r}"):
         Options.of(**{typed: 1})
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = Options.of(seed=np.int64(7), top_k=np.int32(3), temperature=np.float32(0.5))
+    assert json.loads(json.dumps([options.seed, options.top_k, options.temperature])) == [7, 3, 0.5]
+
+
+@pytest.mark.parametrize("bad", [5, "abc", ["a"], [{"type": "function"}], {"function": "f"}], ids=repr)
+def test_what_is_no_tool_is_refused(bad):
+    with pytest.raises(OptionError, match="tool"):
+        Options.of(tools=bad)
+
+
+def test_one_tool_needs_no_list():
+    tool = {"type": "function", "function": {"name": "weather"}}
+    assert Options.of(tools=tool).tools == Options.of(tools=[tool]).tools == (tool,)
+
+
+def test_options_are_no_dict():
+    with pytest.raises(OptionError, match="temperature=0"):
+        Options.of({"temperature": 0})
 
 
 def test_an_option_of_loading_says_where_it_belongs():
@@ -82,11 +107,25 @@ def test_text_dicts_and_messages_become_messages():
     assert as_messages({"role": "user", "content": "a"}) == (Message("user", "a"),)
 
 
+def test_tool_calls_of_the_openai_form_are_read():
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Lima"}'}}
+    own = {"id": "c1", "name": "weather", "arguments": {"city": "Lima"}}
+    for item in ({"content": None}, {"content": ""}, {}):
+        (message,) = as_messages({"role": "assistant", "tool_calls": [call], **item})
+        assert message == Message("assistant", "", tool_calls=(own,))
+    broken = call | {"function": {"name": "weather", "arguments": "{city"}}
+    assert Message("assistant", "", tool_calls=(broken,)).tool_calls[0]["arguments"] == "{city"
+    assert Message("user", "x", images="photo.png").images == ("photo.png",)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         [],
         3,
+        [{"role": "assistant", "content": None}],
+        [{"role": "assistant", "content": "", "tool_calls": [{"id": "c1"}]}],
+        [{"role": "assistant", "content": "", "tool_calls": 5}],
         b"bytes",
         [3],
         [{"role": "user"}],
@@ -111,6 +150,8 @@ def test_reply_is_text_row_and_pickle():
     assert str(reply) == "hola" and pickle.loads(pickle.dumps(reply)) == reply
     row = reply.row()
     assert row["prompt_tokens"] == 3 and row["total_duration"] == 0.5 and row["seed"] == 7 and row["engine"] == "llama.cpp"
+    ollama = Reply("hola", "mini-m", "stop", sent=Sent("Ollama 0.24.0", {"options": {"seed": 7}}))
+    assert ollama.row()["seed"] == 7
 
 
 def test_rich_display_escapes_what_a_model_said():

@@ -165,7 +165,11 @@ class Server:
         headers: dict[Any, Any] = self._headers | dict(extra or {})
         content = body
         if extra is None and body is not None:
-            content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            try:
+                content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+            except (TypeError, ValueError, RecursionError) as error:
+                fix = "Use dict, list, str, int, float, True, False and None in schemas and tools."
+                raise OptionError(f"What was to be sent is no JSON: {error}.", fix=fix) from None
             headers["content-type"] = "application/json"
         try:
             with (

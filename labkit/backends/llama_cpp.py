@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import chat, machine
-from ..chat import Sent, Usage, as_messages
+from ..chat import Message, Sent, Usage, as_messages
 from ..errors import CapabilityError, ContextWindowExceededError, OptionError
 from . import memory, probe
 from ._desk import CancelledError, Desk, Generation
@@ -208,6 +208,7 @@ class LlamaCppModel(Model):
         self._check_open()
         self._desk.check()
         if isinstance(prompt, str):
+            Message("user", prompt)  # the checks of a text
             return len(self._engine.tokenize(prompt, special=False))
         return len(self._prompter.prompt(as_messages(prompt), None, chat.Options()).ids)
 

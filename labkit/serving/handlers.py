@@ -19,7 +19,7 @@ from ..backends.base import Model, Stream
 from ..backends.net import is_loopback
 from ..errors import BackendError, LabError, OptionError
 from .replies import Chat, Completion, Form, OllamaChat, plain, status_of
-from .requests import messages_of, ollama_options, options_of
+from .requests import messages_of, ollama_options, options_of, part_of
 
 if TYPE_CHECKING:
     from .server import Serving
@@ -171,16 +171,16 @@ def _read(stream: Stream, put: Callable[[Any], object]) -> None:
 class ChatCompletions(Answer):
     def begin(self, body: Mapping[str, Any]) -> tuple[Stream, Form, bool]:
         model = self.serving.model(body.get("model"))
+        usage = bool(part_of(body, "stream_options").get("include_usage"))
         stream = model.stream(messages_of(body.get("messages")), options=options_of(body))
-        usage = bool((body.get("stream_options") or {}).get("include_usage"))
         return stream, Chat(model.name, usage), bool(body.get("stream"))
 
 
 class Completions(Answer):
     def begin(self, body: Mapping[str, Any]) -> tuple[Stream, Form, bool]:
         model = self.serving.model(body.get("model"))
+        usage = bool(part_of(body, "stream_options").get("include_usage"))
         stream = model.stream_text(body.get("prompt") or "", options=options_of(body))
-        usage = bool((body.get("stream_options") or {}).get("include_usage"))
         return stream, Completion(model.name, usage), bool(body.get("stream"))
 
 

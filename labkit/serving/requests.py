@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import difflib
 import json
 from collections.abc import Mapping
@@ -23,13 +22,14 @@ OLLAMA_NAMES = {"num_predict": "max_tokens"}
 # Fields that change nothing here, or are read elsewhere.
 HARMLESS = {
     "model", "messages", "prompt", "stream", "stream_options", "user", "metadata", "store", "service_tier", "safety_identifier",
-    "prompt_cache_key", "parallel_tool_calls", "echo", "best_of", "suffix", "keep_alive", "options", "input", "encoding_format",
+    "prompt_cache_key", "parallel_tool_calls", "keep_alive", "options", "input", "encoding_format",
 }  # fmt: skip
 # Fields that would change the reply and that no model here obeys: only these values are taken.
 FIXED: dict[str, tuple[Any, ...]] = {
     "n": (None, 1), "logprobs": (None, False, 0), "top_logprobs": (None, 0), "logit_bias": (None, {}), "tool_choice": (None, "auto"),
     "modalities": (None, ["text"]), "audio": (None,), "prediction": (None,), "functions": (None, []), "function_call": (None, "none"),
     "verbosity": (None, "medium"), "web_search_options": (None,), "dimensions": (None,),
+    "echo": (None, False), "suffix": (None, ""), "best_of": (None, 1),
 }  # fmt: skip
 UNLIMITED = Options(max_tokens=None)  # what both protocols mean by leaving it out
 EFFORT = {"none": False, "minimal": False}
@@ -57,10 +57,18 @@ def options_of(body: Mapping[str, Any]) -> Options:
     return Options.of(UNLIMITED, **given)
 
 
+def part_of(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A field that is an object of its own; an empty one where it was left out."""
+    value = body.get(name) or {}
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{name!r} is no JSON object.", fix=f'Send {{"{name}": {{...}}}}.')
+    return value
+
+
 def ollama_options(body: Mapping[str, Any]) -> Options:
     """The options of a request in Ollama's form."""
     given: dict[str, Any] = {}
-    for name, value in (body.get("options") or {}).items():
+    for name, value in part_of(body, "options").items():
         ours = OLLAMA_NAMES.get(name, name)
         if ours == "max_tokens" and value in (-1, -2):
             given[ours] = None
@@ -112,9 +120,8 @@ def _message(item: Any) -> Message:
             images.append(str(part["image_url"].get("url", "")))
         else:
             raise OptionError(f"{json.dumps(part)[:80]} is no part of a message.", fix="Parts are of the type text or image_url.")
-    calls = tuple(_call(call) for call in item.get("tool_calls") or ())
     role = "system" if item["role"] == "developer" else str(item["role"])
-    return Message(role, "\n".join(texts), tuple(map(_picture, images)), calls, str(item.get("tool_call_id") or ""))
+    return Message(role, "\n".join(texts), tuple(map(_picture, images)), item.get("tool_calls") or (), str(item.get("tool_call_id") or ""))
 
 
 def _picture(text: str) -> bytes:
@@ -126,14 +133,3 @@ def _picture(text: str) -> bytes:
         return base64.b64decode(data if comma else text, validate=True)
     except (binascii.Error, ValueError):
         raise OptionError("A picture is no base64.", fix="Send it as data:image/png;base64,....") from None
-
-
-def _call(call: Any) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise OptionError(f"{json.dumps(call)[:80]} is no tool call.")
-    arguments = function.get("arguments") or {}
-    if isinstance(arguments, str):
-        with contextlib.suppress(ValueError):  # what a model wrote, broken as it is
-            arguments = json.loads(arguments)
-    return {"id": str(call.get("id") or ""), "name": function["name"], "arguments": arguments}

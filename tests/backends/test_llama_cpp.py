@@ -254,7 +254,7 @@ def test_plain_text_is_tokenized_at_once(model):
 
 def test_empty_message_is_answered_and_empty_prompt_refused(model):
     assert model.chat("", temperature=0, max_tokens=3).usage.prompt_tokens == len(model._engine.tokenize(model.render(""), special=True))
-    for call in (lambda: model.generate(""), lambda: model.chat([]), lambda: model.chat("\ud800")):
+    for call in (lambda: model.generate(""), lambda: model.chat([]), lambda: model.chat("\ud800"), lambda: model.count_tokens("\ud800")):
         with pytest.raises(OptionError):
             call()
 

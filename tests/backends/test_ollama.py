@@ -130,7 +130,7 @@ def test_what_the_model_cannot_do_is_refused_before_it_is_sent(fake, lacks, asks
     fake.faults["/api/show"] = shown(capabilities=[c for c in SHOW["capabilities"] if c != lacks])
     model = load(fake)
     with pytest.raises(errors.CapabilityError, match="good"):
-        model.chat(asks, tools=[{"type": "function"}] if lacks == "tools" else [])
+        model.chat(asks, tools=[{"type": "function", "function": {"name": "weather"}}] if lacks == "tools" else [])
     assert not any(call.path == "/api/chat" for call in fake.calls)
 
 

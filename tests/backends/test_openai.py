@@ -114,6 +114,12 @@ def test_a_server_that_takes_no_more_says_why(fake, status, cause):
     assert cause in caught.value.cause
 
 
+@pytest.mark.parametrize("unsendable", [{"enum": {1}}, {"const": float("nan")}, {"const": "\ud800"}], ids=repr)
+def test_what_is_no_json_is_refused(fake, unsendable):
+    with pytest.raises(errors.OptionError, match="JSON"):
+        load(fake).chat("Hi", schema=unsendable)
+
+
 def test_server_that_does_not_stream_is_told_apart(fake):
     fake.faults[CHAT] = sends(response(json.dumps({"choices": []})))
     with pytest.raises(errors.UnexpectedResponseError, match="'application/json' instead of a stream of events"):

@@ -144,6 +144,10 @@ WRONG = {
     "option out of range": (ASK | {"temperature": -1}, 400),
     "option of another type": (ASK | {"temperature": "hot"}, 400),
     "several replies": (ASK | {"n": 2}, 400),
+    "prompt repeated in the reply": (ASK | {"echo": True}, 400),
+    "stop that is no text": (ASK | {"stop": 5}, 400),
+    "stream options that are none": (ASK | {"stream_options": "x"}, 400),
+    "tool call without a name": ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "c1"}]}]}, 400),
     "probabilities": (ASK | {"logprobs": True}, 400),
     "unknown model": (ASK | {"model": "mini-x"}, 404),
     "too long": ({"messages": [{"role": "user", "content": "word " * 5000}]}, 400),
@@ -157,7 +161,10 @@ WRONG = {
 }  # fmt: skip
 
 
-OPENAI_ONLY = ("unknown field", "option out of range", "option of another type", "several replies", "probabilities", "odd schema")
+OPENAI_ONLY = (
+    "unknown field", "option out of range", "option of another type", "several replies", "prompt repeated in the reply",
+    "stop that is no text", "stream options that are none", "probabilities", "odd schema",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -174,6 +181,12 @@ def test_what_is_wrong_gets_an_error_that_can_be_read(web, server, name):
             said = error if path == "/api/chat" else error["message"]
             assert answer.status_code == status and len(said) > 20 and "Traceback" not in said
     wait_for(lambda: not web.get(f"{server.url}/health").json()["under_way"], 20, lambda: "a refused request stays under way")
+
+
+def test_ollamas_options_that_are_none_get_an_error_that_can_be_read(web, server):
+    for options in ([1], {"stop": 5}):
+        answer = web.post(f"{server.url}/api/chat", json=ASK | {"options": options}, timeout=60)
+        assert answer.status_code == 400 and len(answer.json()["error"]) > 20
 
 
 def test_openais_client_knows_the_errors(client):
