@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..backends.base import Model
 from ..chat import Reply
-from ..errors import BackendError
+from ..errors import BackendError, CapabilityError, ContextWindowExceededError, OptionError
 from .watched import Watched
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 9464  # the one that OpenTelemetry's exporter of the same form uses
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 TOKEN_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+OF_THE_REQUEST = (CapabilityError, ContextWindowExceededError, OptionError)  # another request to the same model would do well
 
 
 class Metrics:
@@ -71,8 +72,11 @@ class Metrics:
             self._whole.labels(model).observe(timing.total_duration)
 
     def on_error(self, error: BaseException, reply: Reply) -> None:
-        """Count a failure."""
-        self.fail(reply.model, error)
+        """Count a failure; one of the request says nothing of whether the model answers others."""
+        if isinstance(error, OF_THE_REQUEST):
+            self._errors.labels(reply.model, type(error).__name__).inc()
+        else:
+            self.fail(reply.model, error)
 
     def fail(self, model: str, error: BaseException) -> None:
         """Count a failure of a model that could not even be loaded."""

@@ -10,7 +10,7 @@ import httpx
 from ..backends.base import Model
 from ..backends.net import is_loopback
 from ..chat import Reply
-from ..errors import BackendError, OptionError, ServerNotRunningError
+from ..errors import BackendError, LabError, OptionError, ServerNotRunningError
 from .watched import Watched
 
 
@@ -35,6 +35,7 @@ class Webhook:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionError(f"{url!r} is not an address to post to.", fix="It looks like http://127.0.0.1:8000/hook.")
         self.url, self.text, self.timeout = url, text, timeout
+        self._place = f"{parts.scheme}://{parts.hostname}"  # to be shown: the rest of such an address is often its password
         self._local = is_loopback(parts.hostname)
         self.posted = 0
 
@@ -48,7 +49,9 @@ class Webhook:
 
     def on_error(self, error: BaseException, reply: Reply) -> None:
         """Post that a reply failed."""
-        self._post(self._body("error", reply) | {"error": type(error).__name__, "message": str(error)})
+        # What happened and no more: the cause may quote the reply, and the message of an error that is not ours may hold anything.
+        message = error.what if isinstance(error, LabError) else ""
+        self._post(self._body("error", reply) | {"error": type(error).__name__, "message": message})
 
     def _body(self, event: str, reply: Reply) -> dict[str, Any]:
         row = reply.row()
@@ -62,7 +65,9 @@ class Webhook:
                 status = client.post(self.url, json=body).status_code
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             why = str(error) or type(error).__name__
-            raise ServerNotRunningError(f"The webhook {self.url} did not answer: {why}.", fix="Start its server, or correct it.") from None
+            raise ServerNotRunningError(
+                f"The webhook at {self._place} did not answer: {why}.", fix="Start its server, or correct it."
+            ) from None
         if status >= 300:
-            raise BackendError(f"The webhook {self.url} answered with status {status}.", fix="Look at its server's log.")
+            raise BackendError(f"The webhook at {self._place} answered with status {status}.", fix="Look at its server's log.")
         self.posted += 1

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import labkit as lab
-from labkit.errors import BackendError, OptionError, ServerNotRunningError, UnexpectedResponseError
+from labkit.errors import BackendError, ContextWindowExceededError, OptionError, ServerNotRunningError, UnexpectedResponseError
 from labkit.streaming import Cached, Fallback, Metrics, Watched, Webhook
 
 from ..backends.test_faults import PROTOCOLS
@@ -160,6 +160,18 @@ def test_a_webhook_hears_of_errors(misbehaving_server):
     assert hook.bodies[0]["event"] == "error" and "no" in hook.bodies[0]["message"]
 
 
+def test_a_webhook_tells_nothing_of_a_reply_and_is_shown_without_its_path(model, misbehaving_server):
+    protocol = PROTOCOLS["ollama"]
+    half = protocol.text("Dear patient ") + '{"message": {"content": "your diagnosis'
+    misbehaving_server.faults[protocol.path] = lambda connection, over: connection.sendall(response(half, 200, protocol.kind))
+    with Hook() as hook, pytest.raises(BackendError, match="diagnosis"):
+        Webhook(hook.url).watch(protocol.load(misbehaving_server.url)).chat("Hi")
+    assert "not JSON" in hook.bodies[0]["message"] and "diagnosis" not in json.dumps(hook.bodies)
+    with pytest.raises(ServerNotRunningError) as caught:
+        Webhook(f"http://127.0.0.1:{free_port()}/services/geheim").on_done(model.chat("Hi", max_tokens=1))
+    assert "127.0.0.1" in str(caught.value) and "geheim" not in str(caught.value)
+
+
 def samples(text: str) -> dict[tuple[str, ...], float]:
     """(name, label values) -> value, as Prometheus' own parser reads them."""
     found = {}
@@ -177,6 +189,8 @@ def test_prometheus_reads_counts_and_durations(model, misbehaving_server):
     misbehaving_server.faults["/v1/chat/completions"] = lambda connection, over: connection.sendall(response('{"error": "no"}', 500))
     with pytest.raises(BackendError):
         metrics.watch(broken).chat("Hi")
+    with pytest.raises(ContextWindowExceededError):
+        watched.chat("word " * 3000)
     with metrics.serve(0) as exporter, urllib.request.urlopen(exporter.url, timeout=10) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         found = samples(answer.read().decode())
@@ -189,7 +203,7 @@ def test_prometheus_reads_counts_and_durations(model, misbehaving_server):
     whole = sum(reply.timing.total_duration for reply in replies)
     assert 0 < found["labkit_time_to_first_token_seconds_sum", "mini-m"] <= found["labkit_reply_duration_seconds_sum", "mini-m"] <= whole
     assert found["labkit_up", "mini-m"] == 1 and found["labkit_up", broken.name] == 0
-    assert [value for key, value in found.items() if key[0] == "labkit_errors_total"] == [1]
+    assert [value for key, value in found.items() if key[0] == "labkit_errors_total"] == [1, 1]
 
 
 def test_prometheus_tells_caches_and_fallbacks_apart(model):
