@@ -265,6 +265,14 @@ class Server:
             f"Is that really {self.name or 'such a server'}, and not a proxy or another program on this port?",
         )
 
+    @contextmanager
+    def shape(self, data: Mapping[str, Any]) -> Iterator[None]:
+        """What reads JSON inside may fail on another shape than the protocol's."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError):
+            raise self.unexpected("an answer of another shape", json.dumps(data).encode()) from None
+
     def _refuse(self, response: httpcore.Response) -> NoReturn:
         if 300 <= response.status < 400:
             target = dict(response.headers).get(b"Location", b"") or dict(response.headers).get(b"location", b"")

@@ -23,7 +23,7 @@ from .ollama_prompt import about_tokens, chat_body, render
 from .ollama_store import OllamaServer, is_missing
 from .ollama_wordpiece import has_accents, normalized
 from .ollama_words import DEFAULT_WINDOW, GAVE_UP, REPEATED, SILENT, describe, older_than
-from .wire import is_too_long, numbers, texts_of, too_long, unit_vectors
+from .wire import count_in, is_too_long, numbers, text_in, texts_of, too_long, unit_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,9 +205,10 @@ class OllamaModel(Model):
         try:
             for line in self.server.http.lines("/api/generate" if raw else "/api/chat", body, guard):
                 last = line
-                message = line if raw else line.get("message") or {}
-                calls += [_call(call) for call in message.get("tool_calls") or []]
-                text, thinking = message.get("response" if raw else "content") or "", message.get("thinking") or ""
+                with self.server.http.shape(line):
+                    message = line if raw else line.get("message") or {}
+                    calls += [_call(call) for call in message.get("tool_calls") or []]
+                    text, thinking = text_in(message.get("response" if raw else "content")), text_in(message.get("thinking"))
                 if text or thinking:
                     yield Delta(text, thinking)
                 if line.get("done"):
@@ -224,14 +225,18 @@ class OllamaModel(Model):
     def _end(self, request: Request, last: Mapping[str, Any], calls: list[dict[str, Any]]) -> End:
         if not last.get("done"):
             raise self._gave_up("without saying how it ended")
-        prompt_tokens, count, duration = last.get("prompt_eval_count"), last.get("eval_count") or 0, _seconds(last, "eval_duration")
+        prompt_tokens, count, duration = (
+            count_in(last.get("prompt_eval_count")),
+            count_in(last.get("eval_count")) or 0,
+            _seconds(last, "eval_duration"),
+        )
         window = self.context_window
         if prompt_tokens and window and prompt_tokens >= window and not request.options.truncate:
             raise self._too_long(prompt_tokens)
         reason = "tool_calls" if calls else "length" if last.get("done_reason") == "length" else "stop"
         return End(
             reason,
-            Usage(prompt_tokens, count, last.get("prompt_eval_cached_count")),
+            Usage(prompt_tokens, count, count_in(last.get("prompt_eval_cached_count"))),
             tuple(calls),
             load_duration=_seconds(last, "load_duration"),
             prompt_duration=_seconds(last, "prompt_eval_duration"),

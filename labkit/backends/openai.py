@@ -174,7 +174,8 @@ class OpenAIModel(Model):
         for event in self.http.events(path, body, guard):
             if event is None:
                 return
-            delta = answer.add(event, raw)
+            with self.http.shape(event):
+                delta = answer.add(event, raw)
             if delta.text or delta.thinking:
                 yield delta
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..chat import Message, Usage
 from .base import Delta
-from .wire import image_bytes
+from .wire import count_in, image_bytes, text_in
 
 
 class Answer:
@@ -22,24 +22,25 @@ class Answer:
         self._calls: dict[int, dict[str, str]] = {}
 
     def add(self, event: Mapping[str, Any], raw: bool) -> Delta:
-        """The new text of an event."""
+        """The new text of an event; AttributeError or TypeError where it has another shape."""
         usage = event.get("usage")
         if isinstance(usage, Mapping) and usage.get("prompt_tokens"):
             details = usage.get("prompt_tokens_details") or {}
-            self.usage = Usage(usage["prompt_tokens"], usage.get("completion_tokens"), details.get("cached_tokens"))
+            counts = usage.get("prompt_tokens"), usage.get("completion_tokens"), details.get("cached_tokens")
+            self.usage = Usage(*map(count_in, counts))
         choice = next(iter(event.get("choices") or ()), None) or {}
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.finish_reason = text_in(choice.get("finish_reason")) or self.finish_reason
         delta = {"content": choice.get("text")} if raw else choice.get("delta") or {}
-        text = delta.get("content") or ""
+        text = text_in(delta.get("content"))
         if text or (delta.get("content") is not None and not choice.get("finish_reason")):
             self.pieces.append(text)
         for place, call in enumerate(delta.get("tool_calls") or ()):
             function = call.get("function") or {}
             known = self._calls.setdefault(call.get("index", place), {"id": "", "name": "", "arguments": ""})
-            known["id"] = call.get("id") or known["id"]
-            known["name"] = function.get("name") or known["name"]
-            known["arguments"] += function.get("arguments") or ""
-        return Delta(text, delta.get("reasoning_content") or delta.get("reasoning") or "")
+            known["id"] = text_in(call.get("id")) or known["id"]
+            known["name"] = text_in(function.get("name")) or known["name"]
+            known["arguments"] += text_in(function.get("arguments"))
+        return Delta(text, text_in(delta.get("reasoning_content") or delta.get("reasoning")))
 
     def tool_calls(self) -> tuple[dict[str, Any], ...]:
         found: list[dict[str, Any]] = []

@@ -17,6 +17,7 @@ from .wire import is_too_long, too_long
 
 TEMPLATE_BYTES = 64  # of a template around one message, at most
 OWNERS = {"labkit": "labkit", "me": "llama_cpp", "llamacpp": "llama.cpp", "vllm": "vLLM"}  # /v1/models "owned_by" -> who it is
+REFUSES = "this server cuts nothing: it refuses a prompt that does not fit"
 EFFORT = {True: "medium", False: "none"}
 
 
@@ -28,7 +29,8 @@ class Kind:
     # labkit's option -> the field that this server takes beyond the protocol.
     extra: ClassVar[Mapping[str, str]] = {}
     why = "not part of the OpenAI protocol, and this server is not known to take it"
-    truncates = False
+    # Why truncate=True changes nothing; empty where it does.
+    uncut = "it is not known what this server does with a prompt that does not fit"
     breaks_off: ClassVar[tuple[str, str] | None] = None  # why it may end a stream early and what helps, where that is known
 
     def __init__(self, http: Server, timeout: float = 30.0) -> None:
@@ -61,8 +63,8 @@ class Kind:
     def ignored(self, options: Options, raw: bool) -> dict[str, str]:
         """Option -> why this server does not obey it."""
         out = {name: self.why for name in ("top_k", "min_p", "repeat_penalty", "repeat_last_n") if name not in self.extra}
-        if options.truncate and not self.truncates:
-            out["truncate"] = "this server cuts nothing: it refuses a prompt that does not fit"
+        if options.truncate and self.uncut:
+            out["truncate"] = self.uncut
         if raw and options.max_tokens is None and "max_tokens" not in self.extra:
             out["max_tokens"] = "the protocol has no 'no limit' for text without a template: most servers stop after 16 tokens"
         return out
@@ -112,6 +114,7 @@ class LlamaServer(Kind):
     """llama-server, of llama.cpp."""
 
     engine = "llama.cpp server"
+    uncut = REFUSES
     extra: ClassVar[Mapping[str, str]] = {name: name for name in ("top_k", "min_p", "repeat_penalty", "repeat_last_n")}
 
     def __init__(self, http: Server, timeout: float = 30.0) -> None:
@@ -141,7 +144,7 @@ class Labkit(Kind):
     """`labkit serve`: every option of labkit's, under its own name."""
 
     extra: ClassVar[Mapping[str, str]] = {name: name for name in ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "truncate")}
-    truncates = True
+    uncut = ""
 
     def __init__(self, http: Server, timeout: float, engine: str) -> None:
         super().__init__(http, timeout)
@@ -173,6 +176,7 @@ class VLLM(Kind):
     """vLLM."""
 
     engine = "vLLM"
+    uncut = REFUSES
     extra: ClassVar[Mapping[str, str]] = {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repetition_penalty"}
     why = "vLLM looks back over the whole prompt and answer"
 
@@ -183,6 +187,7 @@ class VLLM(Kind):
 class LlamaCppPython(Kind):
     """`python -m llama_cpp.server`: no usage in a stream, a dropped connection for a long prompt, texts to embed cut silently."""
 
+    uncut = REFUSES
     extra: ClassVar[Mapping[str, str]] = {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"}
     breaks_off = "llama_cpp.server ends a stream when the next request comes.", "Start it with --interrupt_requests false."
     why = "llama-cpp-python fixes it when it loads the model (last_n_tokens_size, 64)"
@@ -256,7 +261,7 @@ class OllamaV1(Kind):
     """Ollama's /v1: it takes no num_ctx, no top_k, min_p and repeat_penalty, and cuts what does not fit without a word."""
 
     is_ollama = True
-    truncates = True
+    uncut = ""
     breaks_off = GAVE_UP, "Try another seed, or load the model as 'ollama:NAME' with repeat_penalty=1.1."
     why = "Ollama's /v1 does not take it: the Modelfile's value or the server's default holds"
 

@@ -59,6 +59,20 @@ def too_long(prompt_tokens: int | None, window: int | None, fix: str, about: boo
     return error
 
 
+def text_in(value: Any) -> str:
+    """A text of an answer, or the texts among its parts; TypeError where it is neither."""
+    if isinstance(value, list):
+        return "".join(text_in(part.get("text")) for part in value)
+    if not isinstance(value, str | None):
+        raise TypeError
+    return value or ""
+
+
+def count_in(value: Any) -> int | None:
+    """A count of an answer; None where it holds none."""
+    return value if isinstance(value, int) else None
+
+
 def texts_of(texts: str | Sequence[str]) -> list[str]:
     """The texts to embed, each checked as a message is."""
     items = [texts] if isinstance(texts, str) else list(texts)

@@ -145,6 +145,19 @@ FAULTS: dict[str, tuple[Any, type[Exception], str, str]] = {
         "",
     ),
     "JSON that is no object": (lambda p: sends(p.start, chunk(p.data("[1, 2]")), END), errors.UnexpectedResponseError, "no object", ""),
+    "text that is a number": (lambda p: sends(p.start, chunk(p.text(5)), END), errors.UnexpectedResponseError, "another shape", ""),  # type: ignore[arg-type]
+    "message that is a text": (
+        lambda p: sends(p.start, chunk(p.data({"message": "x", "choices": [{"delta": "x"}]})), END),
+        errors.UnexpectedResponseError,
+        "another shape",
+        "",
+    ),
+    "tool call that is a text": (
+        lambda p: sends(p.start, chunk(p.data({"message": {"tool_calls": ["x"]}, "choices": [{"delta": {"tool_calls": ["x"]}}]})), END),
+        errors.UnexpectedResponseError,
+        "another shape",
+        "",
+    ),
     "JSON nested without end": (lambda p: sends(p.start, chunk(p.data(NESTED)), END), errors.UnexpectedResponseError, "not JSON", ""),
     "error in mid-stream under 200": (
         lambda p: sends(p.start, chunk(p.text("Hel")), chunk(p.data({"error": "an error was encountered while running the model"})), END),
@@ -241,6 +254,13 @@ def test_unusual_but_correct_streams_are_read(protocol: Protocol, way: str, misb
     reply = model.chat("Hi", timeout=20)
     assert (reply.text, reply.finish_reason) == ("Héllo 🦊", "stop")
     assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (7, 3)
+
+
+def test_text_in_parts_is_read(protocol: Protocol, misbehaving_server: Misbehaving):
+    parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]
+    answer = (protocol.text(parts) + protocol.end()).encode()  # type: ignore[arg-type]
+    misbehaving_server.faults[protocol.path] = sends(response(answer, 200, protocol.kind))
+    assert protocol.load(misbehaving_server.url).chat("Hi").text == "Hello"
 
 
 def test_refused_connection_says_how_to_start(protocol: Protocol):

@@ -120,6 +120,12 @@ def test_what_is_no_json_is_refused(fake, unsendable):
         load(fake).chat("Hi", schema=unsendable)
 
 
+@pytest.mark.parametrize(("owner", "says"), [("somebody", "not known"), ("vllm", "cuts nothing")])
+def test_what_truncate_does_is_said_as_far_as_it_is_known(fake, owner, says):
+    fake.faults["/v1/models"] = models({"id": "good", "owned_by": owner})
+    assert says in load(fake).chat("Hi", truncate=True).sent.ignored["truncate"]
+
+
 def test_server_that_does_not_stream_is_told_apart(fake):
     fake.faults[CHAT] = sends(response(json.dumps({"choices": []})))
     with pytest.raises(errors.UnexpectedResponseError, match="'application/json' instead of a stream of events"):
