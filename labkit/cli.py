@@ -135,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=_port, default=5056, help="0 for a free one (default: %(default)s)")
     command.add_argument("--store", type=Path, help="where Ollama keeps its models (default: OLLAMA_MODELS or ~/.ollama/models)")
     command.add_argument("--only", nargs="+", default=(), metavar="MODEL", help="serve these alone")
-    command.add_argument("--rate", type=float, default=0, metavar="MB", help="megabytes a second for each download (default: no limit)")
+    command.add_argument(
+        "--rate", type=float, default=0, metavar="MB", help="megabytes a second for each student's computer (default: no limit)"
+    )
     command.add_argument("--verbose", action="store_true", help="print each request")
     command.set_defaults(run=_mirror)
     return parser

@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,11 +176,32 @@ class _BlobAddress(_Handler):
     head = get
 
 
+class Pace:
+    """Bytes per second to each client, over all its connections: Ollama fetches a file in up to 16 parts at once.
+
+    Parameters
+    ----------
+    rate : float
+        0 for no limit.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._due: dict[str, float] = {}  # client -> when all that it was sent would have arrived at this rate
+
+    def wait(self, client: str, size: int, now: float) -> float:
+        """Seconds to wait after so many bytes."""
+        if not self.rate:
+            return 0
+        self._due[client] = max(now, self._due.get(client, now)) + size / self.rate
+        return self._due[client] - now
+
+
 class _Blob(tornado.web.StaticFileHandler):
     """The bytes: ranges, HEAD and conditional requests are tornado's."""
 
-    def initialize(self, store: Store, rate: float) -> None:  # type: ignore[override]
-        self.store, self.rate = store, rate
+    def initialize(self, store: Store, pace: Pace) -> None:  # type: ignore[override]
+        self.store, self.pace = store, pace
         super().initialize(path=str(store.folder))
 
     def get_absolute_path(self, root: str, path: str) -> str:  # type: ignore[override]
@@ -200,12 +222,13 @@ class _Blob(tornado.web.StaticFileHandler):
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         waiting = sum(map(len, self._write_buffer))
-        return asyncio.ensure_future(self._paced(super().flush(include_footers), waiting))
+        paced = asyncio.ensure_future(self._paced(super().flush(include_footers), waiting))
+        paced.add_done_callback(lambda done: done.cancelled() or done.exception())  # a client may hang up while nobody awaits this
+        return paced
 
     async def _paced(self, written: Awaitable[None], size: int) -> None:
         await written
-        if self.rate and size:
-            await asyncio.sleep(size / self.rate)
+        await asyncio.sleep(self.pace.wait(str(self.request.remote_ip), size, time.monotonic()))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.finish()
@@ -227,14 +250,14 @@ class _Nothing(_Handler):
 
 
 def application(store: Store, rate: float = 0) -> tornado.web.Application:
-    """The web application over a store; `rate` limits each download, in bytes per second (0: no limit)."""
+    """The web application over a store; `rate` limits each client, in bytes per second (0: no limit)."""
     at: dict[str, Any] = {"store": store}
     return tornado.web.Application(
         [
             (r"/", _Page, at),
             (rf"/v2/({NAME})/({NAME})/manifests/({NAME})", _Manifest, at),
             (rf"/v2/{NAME}/{NAME}/blobs/sha256:({DIGEST})", _BlobAddress, at),
-            (rf"/blob/({DIGEST})", _Blob, at | {"rate": rate}),
+            (rf"/blob/({DIGEST})", _Blob, at | {"pace": Pace(rate)}),
         ],
         default_handler_class=_Nothing,
         default_handler_args=at,
@@ -264,7 +287,7 @@ def serve(
     only : sequence of str
         Serve these models alone.
     rate : float
-        Bytes per second for each download; 0 for no limit.
+        Bytes per second for each client, which is a network address; 0 for no limit.
     say : callable
         Where the words for the teacher go.
 
@@ -303,7 +326,8 @@ def serve(
 
 def announcement(store: Store, host: str, port: int) -> str:
     """What a teacher needs to know: what is served, who can reach it, and what students type."""
-    addresses = [host] if host not in ("0.0.0.0", "::") else own_addresses()
+    everywhere = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
+    addresses = own_addresses(everywhere[host]) if host in everywhere else [host]
     local = all(_is_loopback(address) for address in addresses)
     lines = [f"Serving the models of {store.folder}, read-only, on port {port}. Ctrl-C ends it.", ""]
     lines += [
@@ -311,7 +335,7 @@ def announcement(store: Store, host: str, port: int) -> str:
         if local
         else f"EVERYBODY on the networks of this machine can download these models, without a password: {', '.join(addresses)}."
     ]
-    at = f"{addresses[0]}:{port}"
+    at = f"[{addresses[0]}]:{port}" if ":" in addresses[0] else f"{addresses[0]}:{port}"
     lines += ["", f"Students open http://{at} in a browser, or type:"]
     for model in store.models():
         lines.append(f"  ollama pull --insecure {at}/{model.path}     # {display.bytes_text(model.size)}")
@@ -319,12 +343,12 @@ def announcement(store: Store, host: str, port: int) -> str:
     return "\n".join(lines)
 
 
-def own_addresses() -> list[str]:
-    """This machine's IPv4 addresses, those of real networks first."""
+def own_addresses(family: int = socket.AF_INET) -> list[str]:
+    """This machine's addresses of a family, those of real networks first; none that holds on one network card alone (%)."""
     import psutil
 
-    found = [a.address for nic in psutil.net_if_addrs().values() for a in nic if a.family == socket.AF_INET]
-    return sorted(found, key=_is_loopback) or ["127.0.0.1"]
+    found = [a.address for nic in psutil.net_if_addrs().values() for a in nic if a.family == family and "%" not in a.address]
+    return sorted(found, key=_is_loopback) or ["127.0.0.1" if family == socket.AF_INET else "::1"]
 
 
 def _is_loopback(address: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import os
 import socket
@@ -20,7 +21,7 @@ import pytest
 import labkit as lab
 from labkit.backends.ollama_store import OllamaServer
 from labkit.errors import BackendError, ModelNotFoundError
-from labkit.mirror import Store, announcement
+from labkit.mirror import Pace, Store, announcement, own_addresses
 
 from .servers.programs import serve_ollama, wait_for
 
@@ -195,6 +196,33 @@ def test_announcement_says_who_can_reach_it(store):
     assert "ollama pull --insecure 192.0.2.7:5056/library/good:latest" in announcement(Store(store), "192.0.2.7", 5056)
 
 
+def test_announcement_names_addresses_that_answer(store):
+    assert "ollama pull --insecure [::1]:5056/library/good:latest" in announcement(Store(store), "::1", 5056)
+    assert all(ipaddress.ip_address(address).version == 6 for address in own_addresses(socket.AF_INET6))
+    assert set(own_addresses(socket.AF_INET6)) & set(announcement(Store(store), "::", 5056).replace("[", " ").replace("]", " ").split())
+
+
+def test_the_rate_is_one_for_all_parts_that_a_client_fetches():
+    pace = Pace(1000)
+    assert [pace.wait("a", 500, now=10.0) for _ in range(3)] == [0.5, 1.0, 1.5]
+    assert pace.wait("b", 500, now=10.0) == 0.5
+    assert pace.wait("a", 500, now=60.0) == 0.5  # what was long ago counts no more
+    assert Pace(0).wait("a", 500, now=10.0) == 0
+
+
+def test_clients_that_hang_up_leave_no_trace(store):
+    large = put_blob(store, bytes(20_000_000))
+    put_model(store, "large", [large])
+    with mirror(store) as (url, log):
+        path = f"/blob/{large['digest'].removeprefix('sha256:')}"
+        for _ in range(4):
+            with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                client.recv(1000)
+        assert len(httpx.get(url + path, trust_env=False).content) == 20_000_000
+        assert "never retrieved" not in log.read_text()
+
+
 def test_what_cannot_be_served_is_an_error(store, tmp_path):
     with pytest.raises(BackendError, match="no Ollama store"):
         Store(tmp_path / "nowhere")
@@ -222,7 +250,7 @@ def test_a_real_ollama_pulls_interrupts_and_resumes(ollama_program, ollama_serve
         with pytest.raises(BackendError, match="as asked"):
             pupil.pull(name, watch, insecure=True, cancel=first)
         assert not pupil.has(name) and any((tmp_path / "student").rglob("*-partial*"))
-        wait_for(lambda: "206" in log.read_text(), 10, log.read_text)
+        wait_for(lambda: " GET /blob/" in log.read_text(), 10, log.read_text)
         before = log.read_text().count(" GET /blob/")
         pupil.pull(name, seen.append, insecure=True)
         again = [line for line in log.read_text().splitlines() if " GET /blob/" in line][before:]
