@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ FILE_TYPES = {
     23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M", 28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16",
     36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
 }  # fmt: skip
+PART = re.compile(r"(.*)-([0-9]{5})-of-([0-9]{5})\.gguf")  # one file of a model in several
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Header:
     ----------
     path : Path
     size : int
-        Bytes of the file.
+        Bytes of the file, or of all files of the model.
     metadata : dict
         Key -> value; arrays longer than 4,096 and the vocabulary are left out, unless they were asked for.
     arrays : dict
@@ -130,7 +132,7 @@ class Header:
 
 
 def read_header(path: str | Path, arrays: bool = False) -> Header:
-    """Read and check the header of a GGUF file.
+    """Read and check the header of a GGUF file; of the first part of a model in several files, those of all of them.
 
     Parameters
     ----------
@@ -145,7 +147,21 @@ def read_header(path: str | Path, arrays: bool = False) -> Header:
     BadModelFileError
         When it is not a whole GGUF file.
     """
-    path = Path(path)
+    first = _read(Path(path), arrays)
+    count, number = first.metadata.get("split.count", 1), first.metadata.get("split.no", 0)
+    if not isinstance(count, int) or count < 2:
+        return first
+    found = PART.fullmatch(first.path.name)
+    if found is None or number != 0 or int(found[3]) != count:
+        what = f"{first.path} is not the first of the {count} files of its model."
+        fix = f"Keep them together under their names, and load the one that ends in -00001-of-{count:05}.gguf."
+        raise BadModelFileError(what, fix=fix)
+    rest = [_read(first.path.with_name(f"{found[1]}-{n:05}-of-{found[3]}.gguf")) for n in range(2, count + 1)]
+    tensors = (tensor for part in (first, *rest) for tensor in part.tensors)
+    return replace(first, size=first.size + sum(part.size for part in rest), tensors=tuple(tensors))
+
+
+def _read(path: Path, arrays: bool = False) -> Header:
     try:
         if path.is_dir():
             raise BadModelFileError(f"{path} is a folder.", fix="Give the .gguf file in it.")

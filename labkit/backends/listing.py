@@ -13,6 +13,7 @@ from ..errors import LabError
 from ..wording import say
 from ..zoo import catalog
 from .base import ModelInfo
+from .gguf import PART
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +82,9 @@ def _shipped() -> Iterator[ModelInfo]:
 def _files(folders: Iterable[Path]) -> Iterator[ModelInfo]:
     for folder in folders:
         for path in sorted(folder.rglob("*.gguf")):
+            part = PART.fullmatch(path.name)
+            if part and int(part[2]) > 1:
+                continue  # of the model that the first part stands for
             try:
                 yield _file(path, str(path))
             except (LabError, OSError) as error:

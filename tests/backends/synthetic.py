@@ -14,7 +14,7 @@ from labkit.zoo import catalog
 
 from .damaged import ARRAY, I32, STRING, U32, File, Info, parse
 
-F16, F32, FLOAT, BOOL = 1, 0, 6, 7
+F16, F32, FLOAT, BOOL, U16 = 1, 0, 6, 7, 2
 
 
 def text(value: str) -> bytes:
@@ -47,6 +47,17 @@ def changed(path: Path, changes: Mapping[str, object], model: str = "mini-m") ->
     made = [pair(key, value) for key, value in changes.items() if value is not None]
     path.write_bytes(replace(file, pairs=kept + made).build())
     return path
+
+
+def parts(folder: Path, count: int = 2, model: str = "mini-m") -> list[Path]:
+    """The shipped model in several files, as llama.cpp's gguf-split makes them."""
+    file, _ = parse(catalog.path(model).read_bytes())
+    paths = [folder / f"{model}-{number + 1:05}-of-{count:05}.gguf" for number in range(count)]
+    for number, path in enumerate(paths):
+        own = replace(file, pairs=file.pairs if number == 0 else [], tensors=file.tensors[number::count])
+        own = own.with_pair("split.no", U16, struct.pack("<H", number)).with_pair("split.count", U16, struct.pack("<H", count))
+        path.write_bytes(own.with_pair("split.tensors.count", I32, struct.pack("<i", len(file.tensors))).build())
+    return paths
 
 
 class Weights:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import labkit as lab
 from labkit.backends._gguf_reader import TYPES
 from labkit.backends.gguf import read_header
 from labkit.errors import BadModelFileError, LabError, ModelNotFoundError
@@ -31,6 +32,22 @@ def test_header_says_what_the_card_says():
     assert (header.quantization, header.architecture, header.embeds) == (card.quantization, card.architecture, False)
     assert "<|im_start|>" in header.chat_template
     assert header.weights < header.size < header.weights + 200_000
+
+
+def test_model_in_several_files_is_read_whole(tmp_path, monkeypatch):
+    paths, whole = synthetic.parts(tmp_path, 3), read_header(catalog.path("mini-m"))
+    header = read_header(paths[0])
+    assert (header.parameters, header.weights) == (whole.parameters, whole.weights)
+    assert header.size == sum(path.stat().st_size for path in paths)
+    with lab.load(paths[0]) as model, lab.load("mini-m") as shipped:
+        assert model.chat("Hi", temperature=0, max_tokens=8).text == shipped.chat("Hi", temperature=0, max_tokens=8).text
+    monkeypatch.setenv("LABKIT_MODELS", str(tmp_path))
+    assert [info.parameters for info in lab.models() if str(tmp_path) in info.name] == [whole.parameters]
+    with pytest.raises(BadModelFileError, match="ends in -00001-of-00003"):
+        lab.load(paths[1])
+    paths[2].unlink()
+    with pytest.raises(ModelNotFoundError, match="00003-of-00003"):
+        lab.load(paths[0])
 
 
 def test_header_agrees_with_llama_cpp_and_gguf():
