@@ -70,8 +70,7 @@ class OllamaServer:
 
     def list(self) -> Models:
         """The stored models, in the server's own words: name, size, digest, details."""
-        models = self._call("/api/tags").get("models") or []
-        return [model for model in models if isinstance(model, dict)]
+        return self._models("/api/tags")
 
     def names(self) -> Names:
         """Names of the stored models."""
@@ -79,7 +78,12 @@ class OllamaServer:
 
     def running(self) -> Models:
         """The models in memory: size, share on the GPU, context length, when they leave."""
-        return [model for model in self._call("/api/ps").get("models") or [] if isinstance(model, dict)]
+        return self._models("/api/ps")
+
+    def _models(self, path: str) -> Models:
+        answer = self._call(path)
+        with self.http.shape(answer):
+            return [model for model in answer.get("models") or [] if isinstance(model, dict)]
 
     def show(self, name: str) -> dict[str, Any]:
         """Everything the server knows about a model: template, parameters, capabilities, metadata of the file.
@@ -89,7 +93,11 @@ class OllamaServer:
         ModelNotFoundError
         """
         with self._missing(name):
-            return self._call("/api/show", {"model": name})
+            answer = self._call("/api/show", {"model": name})
+        with self.http.shape(answer):
+            for part in ("model_info", "details"):  # what is read everywhere as an object
+                (answer.get(part) or {}).keys()
+        return answer
 
     def vocabulary(self, name: str) -> Names:
         """The tokens of a model, as its file has them; empty where the server does not say."""

@@ -35,7 +35,9 @@ class Webhook:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise OptionError(f"{url!r} is not an address to post to.", fix="It looks like http://127.0.0.1:8000/hook.")
         self.url, self.text, self.timeout = url, text, timeout
-        self._place = f"{parts.scheme}://{parts.hostname}"  # to be shown: the rest of such an address is often its password
+        self._place = (
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # to be shown: the rest of such an address is often its password
+        )
         self._local = is_loopback(parts.hostname)
         self.posted = 0
 

@@ -231,3 +231,13 @@ def test_registry_out_of_reach_is_said_to_be(server):
     # Nobody listens at port 9: the refusal is the real server's own, and needs no network.
     with pytest.raises(errors.BackendError, match="cannot reach the registry"):
         server.pull("127.0.0.1:9/library/llama3.2", insecure=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("/api/tags", {"models": 5}), ("/api/show", {"model_info": [1]}), ("/api/show", {"details": "x"})]
+)
+def test_lists_and_descriptions_of_another_shape_are_told(misbehaving_server, path, said):
+    misbehaving_server.faults[path] = sends(response(json.dumps(said)))
+    server = lab.OllamaServer(misbehaving_server.url)
+    with pytest.raises(errors.UnexpectedResponseError, match="another shape"):
+        server.list() if path == "/api/tags" else server.show("good")
