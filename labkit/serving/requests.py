@@ -11,6 +11,7 @@ from typing import Any
 
 from ..chat import Message, Options
 from ..errors import CapabilityError, OptionError
+from ..given import several
 
 # The protocol's name -> labkit's, where they differ.
 NAMES = {"max_completion_tokens": "max_tokens", "repetition_penalty": "repeat_penalty"}
@@ -110,7 +111,7 @@ def messages_of(value: Any) -> tuple[Message, ...]:
 def _message(item: Any) -> Message:
     if not isinstance(item, Mapping) or "role" not in item:
         raise OptionError(f"{json.dumps(item)[:80]} is no message.", fix='A message looks like {"role": "user", "content": "Hello"}.')
-    content, images = item.get("content"), list(item.get("images") or ())
+    content, images = item.get("content"), list(map(str, several("images", item.get("images"))))
     texts = [content] if isinstance(content, str) else []
     for part in content if isinstance(content, list) else ():
         kind = part.get("type") if isinstance(part, Mapping) else None

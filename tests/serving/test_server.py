@@ -147,6 +147,7 @@ WRONG = {
     "prompt repeated in the reply": (ASK | {"echo": True}, 400),
     "stop that is no text": (ASK | {"stop": 5}, 400),
     "stream options that are none": (ASK | {"stream_options": "x"}, 400),
+    "pictures that are a number": ({"messages": [{"role": "user", "content": "Hi", "images": 5}]}, 400),
     "tool call without a name": ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "c1"}]}]}, 400),
     "probabilities": (ASK | {"logprobs": True}, 400),
     "unknown model": (ASK | {"model": "mini-x"}, 404),
