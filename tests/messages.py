@@ -23,6 +23,7 @@ MAKERS = (
     "_broke_off",
     "_gave_up",
 )  # what makes an error of a part of its text
+SPOKEN = ("why", "uncut", "breaks_off")
 ASIDE = ("zoo/training", "setup/")  # for those who work on labkit itself
 Names = dict[str, list[str]]  # what a name may stand for; NAME() for what a function returns
 ANY = "\0"  # what changes from one time to the next
@@ -44,9 +45,12 @@ def messages() -> dict[str, str]:
         place = path.relative_to(PACKAGE).as_posix()
         if place.startswith(ASIDE):
             continue
-        for scope in _scopes(tree):
-            names = {**constants, **_assigned(scope, constants)}
-            for node in _parts(scope):
+        for scope in ast.walk(tree):
+            if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            named = isinstance(scope, ast.ClassDef)
+            names = constants if named else {**constants, **_assigned(scope, constants)}
+            for node in _named(scope) if named else _parts(scope):
                 for text in _texts(node, names):
                     if text.replace(ANY, "").strip(" :.,()'\n") and not text.startswith("pip "):
                         found.setdefault(text, f"{place}:{node.lineno}")
@@ -87,6 +91,14 @@ def _assigned(scope: ast.AST, constants: Names) -> dict[str, list[str]]:
     return known
 
 
+def _named(scope: ast.ClassDef) -> Iterator[ast.expr]:
+    """What a class says by attributes: why an engine does not obey, and why it breaks off."""
+    for node in scope.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if any(isinstance(target, ast.Name) and target.id in SPOKEN for target in targets) and node.value:
+            yield node.value
+
+
 def _parts(scope: ast.AST) -> Iterator[ast.expr]:
     for node in ast.walk(scope):
         if isinstance(node, ast.Call):
@@ -102,6 +114,8 @@ def _parts(scope: ast.AST) -> Iterator[ast.expr]:
             target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
             if isinstance(target, ast.Attribute) and target.attr in (*PARTS, "_who"):
                 yield node.value
+            if ast.unparse(target).partition("[")[0] == "ignored":  # why an engine does not obey
+                yield node.value.args[-1] if isinstance(node.value, ast.Call) else node.value
 
 
 def _texts(node: ast.expr, names: Names) -> list[str]:

@@ -62,12 +62,12 @@ class Kind:
 
     def ignored(self, options: Options, raw: bool) -> dict[str, str]:
         """Option -> why this server does not obey it."""
-        out = {name: self.why for name in ("top_k", "min_p", "repeat_penalty", "repeat_last_n") if name not in self.extra}
+        ignored = {name: self.why for name in ("top_k", "min_p", "repeat_penalty", "repeat_last_n") if name not in self.extra}
         if options.truncate and self.uncut:
-            out["truncate"] = self.uncut
+            ignored["truncate"] = self.uncut
         if raw and options.max_tokens is None and "max_tokens" not in self.extra:
-            out["max_tokens"] = "the protocol has no 'no limit' for text without a template: most servers stop after 16 tokens"
-        return out
+            ignored["max_tokens"] = "the protocol has no 'no limit' for text without a template: most servers stop after 16 tokens"
+        return ignored
 
     def check(self, model: str, request: Request) -> None:
         """Refuse what the server would take and then not do."""
