@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .plain import OBJECT, from_json, odd_number, shown
-from .service import Service
+from .service import TEXT, Service
 
 
 class WrongError(Exception):
@@ -154,13 +154,18 @@ def _pack(value: Any) -> Any:
     return [_pack(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def failure(error: Mapping[str, Any]) -> Failure:
+    """An error as the learner's process describes it (see `service.described`), whatever is in it."""
+    kinds = error.get("kinds")
+    known = tuple(kind[:100] for kind in kinds[:20] if isinstance(kind, str)) if isinstance(kinds, list) else ()
+    text, line = (value if isinstance(value, str) else "" for value in (error.get("text"), error.get("line")))
+    return Failure(known or ("Error",), text[:TEXT], line[:200])
+
+
 def _unpack(answer: Mapping[str, Any], channel: Channel, name: str, log: Log) -> Any:
     """An answer that nobody vouches for: its form is checked before its content is used."""
-    error = answer.get("error")
-    if isinstance(error, dict):
-        kinds = error.get("kinds")
-        kinds = tuple(str(kind)[:100] for kind in kinds[:20]) if isinstance(kinds, list) else ("Error",)
-        return Failure(kinds, str(error.get("text", ""))[:2000], str(error.get("line", ""))[:200])
+    if isinstance(answer.get("error"), dict):
+        return failure(answer["error"])
     if "value" not in answer:
         raise WrongError("ended", shown(dict(answer)))
     value = answer["value"]

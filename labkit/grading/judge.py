@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LabError
-from .answers import WrongError
+from .answers import WrongError, failure
 from .cage import Cage, Limits
 from .parts import Exercise, PartResult, TaskResult, exercise, judge
 from .plain import TooMuchError, from_json
@@ -162,7 +162,8 @@ class Submission:
         )
         reply = self._read(min(self.limits.seconds, self.deadline - time.monotonic()))
         errors = reply.get("errors")
-        self.errors = errors[:50] if isinstance(errors, list) else []
+        listed = [error for error in errors[:50] if isinstance(error, dict)] if isinstance(errors, list) else []
+        self.errors = [{"cell": str(error.get("cell"))[:100], **asdict(failure(error))} for error in listed]
         self.output, self.ran = self.cage.output(), True
 
     def _read(self, seconds: float) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def write(results: Results, out: Path, lang: str = "en") -> list[Path]:
 def _write(path: Path, text: str) -> Path:
     """Whole or not at all."""
     half = path.with_name(f".{path.name}.half")
-    half.write_text(text, encoding="utf-8", newline="")
+    half.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a sign, as a submission may hold, stops no report
     os.replace(half, path)
     return path
 
@@ -101,20 +101,13 @@ def feedback_page(student: str, results: Iterable[Mapping[str, Any]], lang: str 
                 name = WORDS[lang]["hidden_part"] if part.hidden else part.name
                 body.append(table_html((f"✗ {name}", f"0 / {part.of:g}"), part_rows(part, lang)))
         if result.get("errors"):
-            rows = [
-                (error.get("cell", ""), f"{(error.get('kinds') or ['Error'])[0]}: {error.get('text', '')}")
-                for error in _dicts(result["errors"])
-            ]
+            rows = [(error["cell"], f"{error['kinds'][0]}: {error['text']}") for error in result["errors"][:20]]
             body.append(f"<h3>{escape(words['errors'])}</h3>{table_html(('', ''), rows)}")
         if result.get("output"):
             body.append(
                 f"<details><summary>{escape(words['output'])}</summary><pre>{escape(_readable(result['output'][:5000]))}</pre></details>"
             )
     return _page(words["feedback"].format(student=student), "".join(body), lang)
-
-
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)][:20]
 
 
 def _readable(text: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -72,15 +74,28 @@ def handed_in(folder: Path) -> list[Handed]:
 
 
 def _read(path: Path, parts: Sequence[str]) -> Handed:
-    student = parts[0] if len(parts) > 1 else re.sub(r"[_\- ]*\d\d([_\- ].*)?$", "", path.stem) or path.stem
-    try:
-        if path.stat().st_size > SIZE:
-            return Handed(student, _number(path.name), "", path, "", "judge_failed")
-        text = path.read_text(encoding="utf-8")
-        number, lang = number_of(text, path.name), language_of(text, path.name)
-    except (OSError, UnicodeDecodeError, LabError):
-        return Handed(student, _number(path.name), "", path, "", "judge_failed")
-    return Handed(student, number, lang, path, text, "" if number else "no_exercise")
+    number, lang, text, note = _number(path.name), "", "", "judge_failed"
+    with contextlib.suppress(OSError, UnicodeDecodeError, LabError):
+        if path.stat().st_size <= SIZE:
+            text = path.read_text(encoding="utf-8")
+            number, lang = number_of(text, path.name), language_of(text, path.name)
+            note = "" if number else "no_exercise"
+    return Handed(_student(parts, number), number, lang, path, text, note)
+
+
+def _student(parts: Sequence[str], number: str) -> str:
+    """Whose it is. A name may hold digits of its own: only the exercise's number, standing alone, and what follows it are left out."""
+    name = parts[0]
+    if len(parts) == 1:
+        name = Path(name).stem
+        match = re.fullmatch(rf"(.+?)[_\- ]+{number}([_\- ].*)?", name) if number else None
+        name = match[1] if match else name
+    return written(name)
+
+
+def written(name: str) -> str:
+    """A file's name as text that any file can hold; the same name is the same text, whichever system packed it."""
+    return unicodedata.normalize("NFC", name).encode("utf-8", "backslashreplace").decode()
 
 
 def _number(name: str) -> str:
@@ -137,7 +152,7 @@ def plan(handed: Sequence[Handed], books: Sequence[Source], options: Mapping[str
             job = {"source": texts[book.path], "submission": one.text, "name": book.path.name, "lang": book.lang, **options}
         note = one.note or ("" if book is not None else "no_exercise")
         whole = json.dumps([one.student, one.exercise, note, job, book.fingerprint() if book else "", str(one.path.name)], sort_keys=True)
-        made.append(Work(hashlib.sha256(whole.encode()).hexdigest(), one.student, one.exercise or one.path.stem, note, job))
+        made.append(Work(hashlib.sha256(whole.encode()).hexdigest(), one.student, one.exercise or written(one.path.stem), note, job))
     return made
 
 

@@ -197,6 +197,12 @@ ATTACKS = [
         'import os\nfor fd in range(3, 64):\n    try: os.write(fd, b\'{"id": 1, "answer": {"value": 2000000}}\\n\' * 50)\n'
         "    except OSError: pass\n" + ANSWER.format("1"),
     ),
+    Attack(
+        "says of its cells what no report can show",
+        'import os\nfor fd in range(3, 64):\n    try: os.write(fd, b\'{"ran": true, "errors": [{"kinds": 5, "text": [[]]}, 7]}\\n\')\n'
+        "    except OSError: pass\nos._exit(0)",
+    ),
+    Attack("raises half a sign", ANSWER.format("1 / 0").replace("return 1 / 0", "raise ValueError('bad \\ud83d')")),
     Attack("closes every pipe", "import os\nos.closerange(0, 256)\n" + ANSWER.format("1")),
     Attack(
         "returns a pickle",

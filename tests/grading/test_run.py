@@ -17,7 +17,7 @@ from labkit.errors import ExerciseError, MissingDependencyError
 from labkit.grading import report
 from labkit.grading.run import grade_all, handed_in, journal
 
-from .attacks import blank_book, small_source
+from .attacks import ATTACKS, blank_book, small_source
 
 NASTY = "=cmd()<script>alert(1)</script>"
 RIGHT = "def memory_needed(p, b, k, c):\n    import sys\n    print('noise', file=sys.stderr)\n    return p * b / 8 + k * c\n"
@@ -104,6 +104,37 @@ def test_mistakes_are_counted_once_for_each_submission(graded):
 def test_files_that_are_no_notebooks_are_in_the_list(ground):
     handed = {one.student: one for one in handed_in(ground / "in")}
     assert handed["eve"].note == "judge_failed" and "link" not in str([one.path for one in handed.values()])
+
+
+@pytest.mark.parametrize(
+    ("name", "student"),
+    {
+        "20231101_01": "20231101",
+        "a01234567_01_first_query": "a01234567",
+        "student07_01": "student07",
+        "garciaana_12345_678901_01_first_query": "garciaana_12345_678901",
+        "ana - 01 first query (1)": "ana",
+        "Garci\u0301a_01": "Garc\u00eda",
+        "01_first_query": "01_first_query",
+        "student02": "student02",
+    }.items(),
+)
+def test_a_students_name_may_hold_digits(name, student, tmp_path):
+    (tmp_path / f"{name}.ipynb").write_text(book(RIGHT), encoding="utf-8")
+    assert [(one.student, one.exercise, one.note) for one in handed_in(tmp_path)] == [(student, "01", "")]
+
+
+def test_reports_come_whatever_a_submission_says_or_is_called(ground, tmp_path):
+    codes = {attack.name: attack.code for attack in ATTACKS}
+    folders = {"ana": RIGHT, "half": codes["raises half a sign"], "forger": codes["says of its cells what no report can show"]}
+    folders |= {} if sys.platform in ("win32", "darwin") else {os.fsdecode(b"Garc\xeda"): RIGHT}  # names are Unicode there
+    for student, code in folders.items():
+        (tmp_path / "in" / student).mkdir(parents=True)
+        (tmp_path / "in" / student / "01_first_query.ipynb").write_text(book(code), encoding="utf-8")
+    results = grade_all(tmp_path / "in", tmp_path / "grades.csv", ground / "solutions")
+    report.write(results, tmp_path / "grades.csv")
+    assert len(json.loads((tmp_path / "grades.json").read_text(encoding="utf-8"))) == len(folders)
+    assert sorted(grades(results).values()) == [0, 0, *[3] * (len(folders) - 2)]
 
 
 def test_an_empty_folder_is_an_error(tmp_path, ground):
