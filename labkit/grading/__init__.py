@@ -66,10 +66,10 @@ How a class is graded
    what is kept apart on this machine and what not, and the command prints it.
 
 Only the judge decides what is right, so an object that equals everything, a patched check or a printed score gain nothing; stderr and
-stdout cost nothing. An answer that ends its process costs its own task and no other. `python -m tests.grading.attacks` prints what some
-sixty hostile submissions gained, read and wrote. An interrupted run goes on with the same command; a changed submission or test is graded
-again. With `--model ollama:NAME` the closed network has a way to that one server. For what you trust even less, `--container "docker run
---rm -i --network none IMAGE"` puts judge and submission into a container of yours (an image in which labkit is installed).
+stdout cost nothing. An answer that hangs or ends its process costs its own task and no other. `python -m tests.grading.attacks` prints
+what some sixty hostile submissions gained, read and wrote. An interrupted run goes on with the same command; a changed submission or test
+is graded again. With `--model ollama:NAME` the closed network has a way to that one server. For what you trust even less, `--container
+"docker run --rm -i --network none IMAGE"` puts judge and submission into a container of yours (an image in which labkit is installed).
 
 Schools with a gradebook give `solutions/en` to nbgrader as it is (extra `nbgrader`). Engines may write to stderr, which nbgrader takes for
 a failure, so its configuration needs ``c.IgnorePattern.enabled = True`` and ``c.IgnorePattern.pattern = ".*"``.

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from .cage import Cage, Limits
 from .parts import Exercise, PartResult, TaskResult, exercise, judge
 from .plain import TooMuchError, from_json
 from .relay import from_port
-from .source import Source, cells, hidden_definitions, parse_notebook
+from .source import Check, Source, cells, hidden_definitions, parse_notebook
 from .submission import Prepared, prepare
 from .worker import WAIT
 
@@ -77,7 +77,7 @@ def grade(job: Job) -> dict[str, Any]:
         return _result(book, [], {"notes": [f"{error}"]})
     submission = Submission(prepared, params, Limits(**(job.limits or {})), job.isolation, job.private)
     try:
-        results = [_task(submission, check.id, check.names, job.lang, params) for check in checks]
+        results = _results(submission, checks, job.lang, params)
     finally:
         submission.close()
     return _result(book, results, submission.report() | {"notes": list(prepared.notes)})
@@ -98,9 +98,16 @@ def _load_hidden(source: Source, params: Mapping[str, Any]) -> None:
         exec(hidden_definitions(check), space)
 
 
-def _task(submission: Submission, id: str, names: Sequence[str], lang: str, params: Mapping[str, Any]) -> TaskResult:
-    submission.task = id
-    return judge(id, submission, names, lang, model=params["model"], seed=params["seed"])
+def _results(submission: Submission, checks: Sequence[Check], lang: str, params: Mapping[str, Any]) -> list[TaskResult]:
+    """Every task in two turns: what hidden tests hand over must not come back in what a visible part shows."""
+    found: dict[str, TaskResult] = {}
+    turns = [(check, hidden) for hidden in (False, True) for check in checks]
+    for number, (check, hidden) in enumerate(turns):
+        submission.turn(check.id, len(turns) - 1 - number, len(turns))
+        result = judge(check.id, submission, check.names, lang, hidden=hidden, model=params["model"], seed=params["seed"])
+        before = found[check.id].parts if hidden else ()
+        found[check.id] = replace(result, parts=(*before, *result.parts))
+    return list(found.values())
 
 
 def _result(book: Exercise, results: Sequence[TaskResult], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,24 +127,33 @@ class Submission:
 
     def __init__(self, prepared: Prepared, params: Mapping[str, Any], limits: Limits, isolation: str, private: Sequence[str]) -> None:
         self.prepared, self.params, self.limits, self.isolation, self.private = prepared, params, limits, isolation, private
-        self.deadline = time.monotonic() + limits.seconds
+        self.deadline = self.until = time.monotonic() + limits.seconds
         self.numbers = itertools.count(1)
         self.cage: Cage | None = None
         self.task = ""
-        self.ended_in = ""  # the task whose answer ended the process
+        self.ended: dict[str, str] = {}  # tasks whose answer ended the process, and how
         self.ends: list[str] = []
         self.errors: list[Any] = []
         self.output, self.how, self.ran = "", "", False
 
+    def turn(self, task: str, after: int, turns: int) -> None:
+        """Begin to ask for a task. Half of the time is kept in equal shares for the turns that come after: one that hangs costs none."""
+        share = self.limits.seconds / (2 * turns)
+        self.task, self.until = task, min(self.deadline, max(self.deadline - after * share, time.monotonic() + share))
+
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        if self.until <= time.monotonic():
             raise WrongError("timeout")
-        if self.cage is None or self.cage.over:  # an answer that ends its process must not cost those of other tasks
-            if self.ends and (self.ended_in == self.task or not self.ran):  # its cells end it: they would again
-                raise WrongError("timeout" if self.ends[-1] == "timeout" else "ended", self.ends[-1])
+        # What its cells end, they would end again; an answer that ends its process must not cost those of other tasks.
+        why = self.ends[-1] if self.ends and not self.ran else self.ended.get(self.task)
+        if why:
+            raise WrongError("timeout" if why == "timeout" else "ended", why)
+        if self.cage is None or self.cage.over:
+            began = time.monotonic()
             self._start()
+            self.until = min(self.deadline, self.until + time.monotonic() - began)
         assert self.cage is not None
+        left = self.until - time.monotonic()
         number, seconds = next(self.numbers), min(self.limits.call_seconds, left)
         self.cage.send(json.dumps({**request, "id": number, "seconds": seconds}))
         reply = self._read(min(WAIT * seconds, left) + 2)
@@ -187,7 +203,7 @@ class Submission:
         assert self.cage is not None
         self.cage.close(why)
         self.ends.append(why)
-        self.ended_in = self.task
+        self.ended[self.task] = why
         # What is printed while hidden tests call is theirs: it would tell their input.
         self.output = self.output if self.ran else self.cage.output()
         raise WrongError({"timeout": "timeout", "too_much": "too_much"}.get(why, "ended"), why)

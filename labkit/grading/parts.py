@@ -238,12 +238,15 @@ class TaskResult:
         return sum(part.points for part in self.parts)
 
 
-def judge(id: str, channel: Channel, names: Sequence[str], lang: str = "en", **params: Any) -> TaskResult:
-    """Check one task, part by part. A part that fails, or a check that breaks, never keeps the next one from being looked at."""
+def judge(id: str, channel: Channel, names: Sequence[str], lang: str = "en", hidden: bool | None = None, **params: Any) -> TaskResult:
+    """Check one task, part by part: all, or the hidden or visible ones alone.
+
+    A part that fails, or a check that breaks, never keeps the next one from being looked at.
+    """
     language(lang)
     book, task_ = task(id)
     results = []
-    for part in task_.parts:
+    for part in (part for part in task_.parts if hidden in (None, part.hidden)):
         log, wrong = Log(), None
         try:
             trial = Trial(channel, names, lang, **{**DEFAULTS, **params})

@@ -1,0 +1,46 @@
+"""What the judge makes of one submission: what honest mishaps cost, and what they do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from labkit.grading.run import judged
+from labkit.grading.source import KIT, read_source
+from labkit.grading.verify import Variant, submission
+
+SOURCE = read_source(KIT / "solutions/en/01_first_query.ipynb")
+ADDED = {"cell_type": "code", "id": "added", "metadata": {}, "outputs": [], "execution_count": None}
+
+
+def solved(**answers: str) -> dict:
+    """The solved exercise 01 with other answers: `task_2="def memory_needed ..."`."""
+    made = json.loads(submission(SOURCE, Variant("solution", "")))
+    for name, code in answers.items():
+        cell(made, name.replace("task_", "answer-01-"))["source"] = code
+    return made
+
+
+def cell(book: dict, id: str) -> dict:
+    return next(one for one in book["cells"] if one["metadata"].get("nbgrader", {}).get("grade_id") == id)
+
+
+def grade(book: dict, **options) -> dict:
+    return judged(Path(SOURCE.path).read_text(encoding="utf-8"), json.dumps(book), SOURCE.path.name, "en", **options)
+
+
+def points(result: dict) -> dict[str, float]:
+    return {task["id"]: task["points"] for task in result["tasks"]}
+
+
+def test_an_answer_that_hangs_costs_its_own_task_alone():
+    hangs = "import time\ndef is_answering(url):\n    while True:\n        time.sleep(1)\n"
+    result = grade(solved(task_1=hangs), limits={"seconds": 30, "call_seconds": 20})
+    assert points(result) | {"01.4": 4} == {"01.1": 0, "01.2": 3, "01.3": 3, "01.4": 4}
+
+
+def test_what_hidden_tests_give_comes_back_in_no_visible_part():
+    remembers = "SEEN = []\ndef memory_needed(*a):\n    SEEN.append(a)\n    return a[0] * a[1] / 8 + a[2] * a[3]\n"
+    result = grade(solved(task_2=remembers, task_3="def choose(models, free):\n    return str(SEEN)\n"))
+    shown = [part["got"] for task in result["tasks"] for part in task["parts"] if not part["hidden"]]
+    assert points(result)["01.2"] == 3 and "500000000" not in str(shown) and "1000000" in str(shown)
