@@ -168,10 +168,16 @@ def _chat(options: argparse.Namespace) -> None:
 
 
 def _grade(options: argparse.Namespace) -> None:
+    from .grading.cage import METHODS, probed
     from .grading.report import write
     from .grading.run import grade_all
     from .grading.texts import ISOLATION
 
+    lang = chosen(options.lang)
+    best, why = ("", "") if options.container or options.scheduler else probed()
+    told = {best if options.isolation == "auto" else options.isolation} & set(METHODS[1:]) if best else set()
+    for way in told:  # before a line of a submission runs
+        print(ISOLATION[way][lang], *([f"({why})"] if why else []), flush=True)
     results = grade_all(
         options.submissions,
         options.out,
@@ -184,9 +190,8 @@ def _grade(options: argparse.Namespace) -> None:
         isolation=options.isolation,
         container=options.container,
     )
-    lang = chosen(options.lang)
     written = write(results, options.out, lang)
-    for way in sorted({str(result.get("isolation")) for result in results} & set(ISOLATION)):
+    for way in sorted({str(result.get("isolation")) for result in results} & set(ISOLATION) - told):
         print(ISOLATION[way][lang])
     print(f"{options.out}, {written[1]}, {written[-1]}")
 

@@ -68,8 +68,9 @@ def shown_paths() -> list[tuple[str, str]]:
 
 
 @cache
-def best() -> str:
-    """The strongest method that works on this machine, tried and not guessed."""
+def probed() -> tuple[str, str]:
+    """The strongest method that works on this machine, tried and not guessed, and what the strongest of all said where it does not."""
+    why = ""
     for method in METHODS[:-1]:
         if sys.platform != "linux" or (method == "user" and os.geteuid() != 0):
             continue
@@ -78,8 +79,14 @@ def best() -> str:
         answer = cage.receive(60)
         cage.close("done")
         if answer and b'"errors": []' in answer:
-            return method
-    return METHODS[-1]
+            return method, why
+        why = why or (cage.output().strip().splitlines() or [""])[-1][:300]
+    return METHODS[-1], why
+
+
+def best() -> str:
+    """The strongest method that works on this machine."""
+    return probed()[0]
 
 
 def network() -> list[str]:

@@ -82,28 +82,31 @@ STUB = {"en": "# YOUR CODE HERE", "es": "# TU CÓDIGO AQUÍ"}
 # What each way of running a submission keeps apart, and what not, in plain words.
 ISOLATION = {
     "namespaces": {
-        "en": "Each submission ran as a user of its own, in a file system that holds Python, its packages, the shipped models and an empty "
-        "folder, without network, with limits on time, memory, processes, output and disk. Not kept apart: the kernel and the processor "
-        "(a fault in the kernel would let it out).",
-        "es": "Cada entrega se ejecutó con un usuario del sistema solo para ella, en un sistema de archivos con Python, sus paquetes, los "
+        "en": "Each submission runs as a user of its own, in a file system that holds Python, its packages, the shipped models and an "
+        "empty folder, without network, with limits on time, memory, processes, output and disk. Not kept apart: the kernel and the "
+        "processor (a fault in the kernel would let it out).",
+        "es": "Cada entrega se ejecuta con un usuario del sistema solo para ella, en un sistema de archivos con Python, sus paquetes, los "
         "modelos incluidos y una carpeta vacía, sin red y con límites de tiempo, memoria, procesos, salida y disco. No están aislados el "
         "núcleo del sistema ni el procesador (un fallo del núcleo la dejaría salir).",
     },
     "user": {
-        "en": "Each submission ran as a user of its own with limits on time, memory, processes and output. NOT kept apart: files that "
-        "every user may read, and the network. Python's own ways to them are refused, but code that goes around Python can use them. Use "
-        "--container for submissions that you do not trust.",
-        "es": "Cada entrega se ejecutó con un usuario del sistema solo para ella y con límites de tiempo, memoria, procesos y salida. NO "
-        "están protegidos los archivos que puede leer cualquier usuario ni la red. Se bloquean las vías normales de Python para llegar a "
-        "ellos, pero un código que las esquive puede usarlos. Con entregas que no sean de confianza, usa --container.",
+        "en": "Each submission runs as a user of its own with limits on time, memory, processes and output. NOT kept apart: files that "
+        "every user may read, and the network. Simple ways to them are refused, but a student who tries can use them. For submissions "
+        "that you do not trust, use --container, or Linux with namespaces.",
+        "es": "Cada entrega se ejecuta con un usuario del sistema solo para ella y con límites de tiempo, memoria, procesos y salida. NO "
+        "están protegidos los archivos que puede leer cualquier usuario ni la red. Se bloquean las vías sencillas para llegar a ellos, "
+        "pero un estudiante que lo intente puede usarlos. Con entregas que no sean de confianza, usa --container, o Linux con espacios de "
+        "nombres (namespaces).",
     },
     "process": {
-        "en": "Each submission ran in a process and folder of its own with limits on time, memory and output. NOT kept apart: your files, "
-        "your other programs and the network. Python's own ways to them are refused, but code that goes around Python (ctypes) can use "
-        "them. Use Linux, or --container, for submissions that you do not trust.",
-        "es": "Cada entrega se ejecutó en un proceso y una carpeta propios con límites de tiempo, memoria y salida. NO están "
-        "protegidos tus archivos, tus otros programas ni la red. Se bloquean las vías normales de Python para llegar a ellos, pero un "
-        "código que las esquive (ctypes) puede usarlos. Con entregas que no sean de confianza, usa Linux o --container.",
+        "en": "Each submission runs in a process and folder of its own with limits on time, memory and output (on Windows a single cell "
+        "has no deadline, only the whole). NOT kept apart: your files, your other programs and the network. Simple ways to them are "
+        "refused, but a student who tries can use them. For submissions that you do not trust, use --container, or Linux as root or "
+        "with user namespaces.",
+        "es": "Cada entrega se ejecuta en un proceso y una carpeta propios con límites de tiempo, memoria y salida (en Windows una celda "
+        "suelta no tiene plazo, solo el conjunto). NO están protegidos tus archivos, tus otros programas ni la red. Se bloquean las vías "
+        "sencillas para llegar a ellos, pero un estudiante que lo intente puede usarlos. Con entregas que no sean de confianza, usa "
+        "--container, o Linux como root o con espacios de nombres de usuario (user namespaces).",
     },
 }
 

@@ -302,6 +302,27 @@ ATTACKS = [
         + ANSWER.format("1"),
     ),
     Attack(
+        "reads the solutions by way of a folder",
+        "import os\ntry:\n    kit = os.open('@KIT@', os.O_RDONLY)\n    print(os.fdopen(os.open('solutions/en/01_first_query.ipynb', os.O_RDONLY, dir_fd=kit)).read())\n"
+        "except OSError as e: print(e)\n" + ANSWER.format("1"),
+    ),
+    Attack(
+        "reads the solutions from a folder of its own",
+        "import os\ntry:\n    here, up = os.open('.', os.O_RDONLY), os.path.relpath('@KIT@')\n    deep = '/'.join('d' * 20)\n    os.makedirs(deep)\n    os.chdir(deep)\n"
+        "    print(os.fdopen(os.open(up + '/solutions/en/01_first_query.ipynb', os.O_RDONLY, dir_fd=here)).read())\nexcept OSError as e: print(e)\n"
+        + ANSWER.format("1"),
+    ),
+    Attack(
+        "moves a file outside",
+        "import os\nopen('mine', 'w').write('x')\nfor move in (os.rename, os.link, os.symlink):\n    try: move('mine', '@OUT@/written')\n    except OSError as e: print(e)\n"
+        + ANSWER.format("1"),
+    ),
+    Attack(
+        "starts a process that has no fence",
+        "import multiprocessing\ntry:\n    child = multiprocessing.get_context('spawn').Process(target=exec, args=(\"open('@OUT@/written', 'w').write('x')\",))\n"
+        "    child.start()\n    child.join(5)\nexcept (OSError, ImportError) as e: print(e)\n" + ANSWER.format("1"),
+    ),
+    Attack(
         "mounts in namespaces of its own",
         "import subprocess, sys\nprint(subprocess.run(['unshare', '-Urm', 'sh', '-c', 'mount -t tmpfs none /usr && mount --bind / /mnt; ls @KIT@/solutions/en; cat @KIT@/solutions/en/*'], capture_output=True, text=True).stdout)\n"
         + ANSWER.format("1"),

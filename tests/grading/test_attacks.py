@@ -7,10 +7,11 @@ import json
 import pytest
 
 from labkit.grading.cage import best
+from labkit.grading.judges import Judges
 from labkit.grading.run import judged
 from labkit.grading.source import KIT
 
-from .attacks import ATTACKS, run_all, small_source
+from .attacks import ATTACKS, run, run_all, small_source
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,17 @@ def test_attack_gains_nothing(attack, outcomes):
     assert outcome.gained == 0 and outcome.survived
     if attack.walls and best() != "namespaces":
         pytest.skip("no namespaces on this machine: what the fence cannot stop is said in texts.ISOLATION")
+    assert not outcome.read and not outcome.wrote
+
+
+FENCED = ("reads the solutions", "writes outside", "moves a file outside", "starts a process")
+
+
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.name.startswith(FENCED) and not a.walls], ids=lambda attack: attack.name)
+def test_the_fence_alone_stops_simple_ways(attack):
+    with Judges() as judges:
+        outcome = run(attack, small_source(), judges, "process")
+    assert not outcome.gained and outcome.how == "process" and outcome.survived
     assert not outcome.read and not outcome.wrote
 
 

@@ -13,9 +13,11 @@ import time
 
 import pytest
 
+from labkit.cli import main
 from labkit.errors import ExerciseError, MissingDependencyError
 from labkit.grading import report
 from labkit.grading.run import grade_all, handed_in, journal
+from labkit.grading.texts import ISOLATION
 
 from .attacks import ATTACKS, blank_book, small_source
 
@@ -172,3 +174,12 @@ def test_a_container_command_comes_before_the_judge(ground, graded, tmp_path):
     folder = os.path.dirname(sys.executable)
     results = grade_all(ground / "in", tmp_path / "c.csv", ground / "solutions", container=f"env -i PATH={folder}:/usr/bin:/bin")
     assert grades(results) == grades(graded)
+
+
+def test_what_is_not_kept_apart_is_said_before_anything_runs(ground, tmp_path, capsys):
+    (tmp_path / "ana_01.ipynb").write_text(book(RIGHT), encoding="utf-8")
+    rest = ["--solutions", str(ground / "solutions"), "--isolation", "process", "--lang", "es"]
+    assert main(["grade", str(tmp_path), "--out", str(tmp_path / "out/grades.csv"), *rest]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(ISOLATION["process"]["es"]) and said.count(ISOLATION["process"]["es"]) == 1
+    assert "ana · 01: 3 / 14" in said
