@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .source import HIDDEN, SOLUTION, Source, cells, read_notebook, sources, split
+from .source import HIDDEN, SOLUTION, Cell, Source, cells, read_notebook, sources, split
 from .texts import STUB
 
 
@@ -31,6 +31,11 @@ def without_hidden(text: str, where: str = "") -> str:
     return "\n".join(line for inside, _, lines in split(text, HIDDEN, where) for line in lines if not inside).rstrip("\n")
 
 
+def _metadata(raw: dict[str, Any], cell: Cell) -> dict[str, Any]:
+    """What Jupyter is told of a cell: where learners are not to write, they cannot, but for the parameters."""
+    return raw | ({"editable": False, "deletable": False} if cell.is_locked and "parameters" not in cell.tags else {})
+
+
 def exercise_text(source: Source) -> str:
     """The learner's notebook, as the text of its file."""
     book = read_notebook(source.path)
@@ -38,7 +43,12 @@ def exercise_text(source: Source) -> str:
     for raw, cell in zip(book["cells"], cells(book), strict=True):
         where = f" in {source.path.name}, cell {cell.id!r}"
         text = blank(cell.source, source.lang, where) if cell.is_solution else without_hidden(cell.source, where)
-        kept: dict[str, Any] = {"cell_type": cell.kind, "id": raw.get("id", cell.id), "metadata": raw["metadata"], "source": text}
+        kept: dict[str, Any] = {
+            "cell_type": cell.kind,
+            "id": raw.get("id", cell.id),
+            "metadata": _metadata(raw["metadata"], cell),
+            "source": text,
+        }
         if cell.kind == "code":
             kept |= {"execution_count": None, "outputs": []}
         made.append(kept | {"source": text.splitlines(keepends=True)})

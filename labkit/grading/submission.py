@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .build import blank
+from .build import blank, without_hidden
 from .source import Cell, Source, cells, parse_notebook
 
 
@@ -18,7 +18,7 @@ class Prepared:
     Attributes
     ----------
     cells : tuple of Cell
-        Code alone: the learner's answers and own cells, locked ones as the source has them, no test.
+        Code alone: the learner's answers and own cells, locked ones as the source has them, no test of the source.
     notes : tuple of str
         Keys of what was found: 'other_tests', 'locked_changed', 'answer_missing', 'answer_twice', 'unknown_id', 'no_kernel'.
     """
@@ -62,17 +62,19 @@ def prepare(text: str, name: str, source: Source) -> Prepared:
     notes, seen, run = _found(book, source), set[str](), list[Cell]()
     for cell in cells(book):
         known = original.get(cell.id)
-        if cell.kind != "code" or (known and known.is_test):
-            if known and known.kind != cell.kind:
-                notes.append("kind_changed")
-            continue
-        if known and cell.id in seen:  # the first one counts, so that nothing can take its place
-            notes.append("answer_twice")
+        if known and known.kind != cell.kind:
+            notes.append("kind_changed")
+        if cell.kind != "code":
             continue
         if known and known.is_locked:
-            if cell.source.strip() != known.source.strip() and "parameters" not in known.tags:
-                notes.append("locked_changed")
-            cell = known
+            if cell.id not in seen:
+                theirs = _changed(cell, known)
+                notes += ["locked_changed" for _ in theirs]
+                run += [*theirs, *([] if known.is_test else [known])]
+            seen.add(cell.id)
+            continue
+        if known and cell.id in seen:  # split in two, as JupyterLab does it with all metadata
+            notes.append("answer_twice")
         elif cell.id and not known:
             notes.append("unknown_id")
         seen.add(cell.id if known else "")
@@ -81,6 +83,12 @@ def prepare(text: str, name: str, source: Source) -> Prepared:
     notes += ["answer_missing" for cell in lost if cell.is_solution]
     stubs = [replace(cell, source=blank(cell.source, source.lang)) if cell.is_solution else cell for cell in lost]
     return Prepared((*stubs, *run), tuple(dict.fromkeys(notes)))
+
+
+def _changed(cell: Cell, known: Cell) -> list[Cell]:
+    """What a learner made of a locked or test cell: it runs before the restored one, since an import added there is part of the answer."""
+    same = "parameters" in known.tags or cell.source.strip() in (known.source.strip(), without_hidden(known.source).strip())
+    return [] if same else [cell]
 
 
 def _found(book: Mapping[str, Any], source: Source) -> list[str]:

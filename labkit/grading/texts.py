@@ -116,9 +116,15 @@ NOTES = {
         "en": "made from another version of the exercise",
         "es": "hecho con otra versión del ejercicio",
     },
-    "locked_changed": {"en": "a locked cell was changed; it was restored", "es": "se cambió una celda bloqueada; se ha restaurado"},
+    "locked_changed": {
+        "en": "a locked cell was changed; yours was run, then the restored one",
+        "es": "se cambió una celda bloqueada; se ejecutó la tuya y después la restaurada",
+    },
     "answer_missing": {"en": "an answer cell is missing", "es": "falta una celda de respuesta"},
-    "answer_twice": {"en": "a cell is there twice; the first counts", "es": "una celda está dos veces; cuenta la primera"},
+    "answer_twice": {
+        "en": "a cell is there twice; both were run, in order",
+        "es": "una celda está dos veces; se ejecutaron ambas, en orden",
+    },
     "unknown_id": {
         "en": "a cell has a name that the exercise does not know",
         "es": "una celda tiene un nombre que el ejercicio no conoce",

@@ -74,6 +74,9 @@ def run_cells(cells: list[Mapping[str, str]], params: Mapping[str, Any], seconds
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     shell = InteractiveShell.instance(config=config)
+    # What a notebook has and this process has not stops no cell: windows and plots beside it, programs.
+    shell.enable_gui = lambda *_, **__: None  # type: ignore[method-assign]
+    shell.system = lambda command: print(f"not run here: {command}")  # type: ignore[method-assign]
     errors = []
     for cell in cells:
         try:

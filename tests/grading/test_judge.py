@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from labkit.grading.build import exercise_text
 from labkit.grading.run import judged
 from labkit.grading.source import KIT, read_source
 from labkit.grading.verify import Variant, submission
@@ -33,6 +36,12 @@ def points(result: dict) -> dict[str, float]:
     return {task["id"]: task["points"] for task in result["tasks"]}
 
 
+def test_honest_answers_pass_the_fence():
+    tidy = "import tempfile\nwith tempfile.TemporaryDirectory() as folder:\n    open(f'{folder}/x', 'w').close()\n"
+    result = grade(solved(task_3=tidy + cell(solved(), "answer-01-3")["source"]), isolation="process")
+    assert result["points"] == result["of"] and not result["errors"]
+
+
 def test_an_answer_that_hangs_costs_its_own_task_alone():
     hangs = "import time\ndef is_answering(url):\n    while True:\n        time.sleep(1)\n"
     result = grade(solved(task_1=hangs), limits={"seconds": 30, "call_seconds": 20})
@@ -44,3 +53,36 @@ def test_what_hidden_tests_give_comes_back_in_no_visible_part():
     result = grade(solved(task_2=remembers, task_3="def choose(models, free):\n    return str(SEEN)\n"))
     shown = [part["got"] for task in result["tasks"] for part in task["parts"] if not part["hidden"]]
     assert points(result)["01.2"] == 3 and "500000000" not in str(shown) and "1000000" in str(shown)
+
+
+FSUM = "def memory_needed(p, b, k, c):\n    return math.fsum([p * b / 8, k * c])\n"
+
+
+@pytest.mark.parametrize("id", ["setup", "test-01-1"])
+def test_an_import_added_to_a_locked_cell_is_part_of_the_answer(id):
+    made = solved(task_2=FSUM)
+    changed = cell(made, id)
+    changed["source"] = "import math\n" + "".join(changed["source"])
+    result = grade(made)
+    assert points(result)["01.2"] == 3 and result["notes"] == ["locked_changed"]
+
+
+def test_an_answer_cell_split_in_two_is_whole():
+    made = solved(task_2="def half(x):\n    return x / 8\n")
+    first = cell(made, "answer-01-2")
+    second = first | {"id": "second", "source": "def memory_needed(p, b, k, c):\n    return half(p * b) + k * c\n"}
+    made["cells"].insert(made["cells"].index(first) + 1, second)
+    result = grade(made)
+    assert points(result)["01.2"] == 3 and result["notes"] == ["answer_twice"]
+
+
+def test_locked_cells_cannot_be_edited_and_answers_and_parameters_can():
+    made = json.loads(exercise_text(SOURCE))
+    fixed = {one["metadata"]["nbgrader"]["grade_id"] for one in made["cells"] if one["metadata"].get("editable") is False}
+    assert fixed == {known.id for known in SOURCE.cells if known.is_locked} - {"setup-parameters"}
+
+
+@pytest.mark.parametrize("line", ["%matplotlib inline", "!pip install numpy", "%pip install numpy"])
+def test_a_line_that_only_a_notebook_can_run_stops_no_cell(line):
+    result = grade(solved(task_2=f"{line}\nimport math\n{FSUM}"))
+    assert points(result)["01.2"] == 3 and not result["errors"]
