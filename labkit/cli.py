@@ -169,10 +169,11 @@ def _chat(options: argparse.Namespace) -> None:
 
 def _grade(options: argparse.Namespace) -> None:
     from .grading.cage import METHODS, probed
-    from .grading.report import write
+    from .grading.report import ready, write
     from .grading.run import grade_all
     from .grading.texts import ISOLATION
 
+    ready(options.out)
     lang = chosen(options.lang)
     best, why = ("", "") if options.container or options.scheduler else probed()
     told = {best if options.isolation == "auto" else options.isolation} & set(METHODS[1:]) if best else set()

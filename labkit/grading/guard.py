@@ -58,7 +58,7 @@ def guard(private: Sequence[str]) -> None:
     with contextlib.suppress(ImportError):  # by which multiprocessing starts programs on macOS and Linux, and tells no hook
         import _posixsubprocess
 
-        _posixsubprocess.fork_exec = _refuse  # type: ignore[assignment]
+        _posixsubprocess.fork_exec = _refuse
     closed = tuple(map(_real, private))
     own = tuple(map(_real, (os.getcwd(), tempfile.gettempdir(), os.devnull)))
 

@@ -19,9 +19,10 @@ from statistics import median
 from typing import Any
 
 from ..display import Figure, escape, table_html
+from ..errors import ExerciseError
 from .check import part_rows
 from .parts import PartResult
-from .texts import ISOLATION, NOTES, REPORT, WORDS
+from .texts import ISOLATION, REPORT, WORDS, note
 
 Results = Sequence[Mapping[str, Any]]
 STYLE = (
@@ -41,7 +42,10 @@ def write(results: Results, out: Path, lang: str = "en") -> list[Path]:
     """
     folder = out.with_suffix(".feedback")
     folder.mkdir(parents=True, exist_ok=True)
-    written = [_write(out, csv_text(results)), _write(out.with_suffix(".json"), json.dumps(list(results), indent=1, ensure_ascii=False))]
+    written = [
+        _write(out, "\ufeff" + csv_text(results, lang)),
+        _write(out.with_suffix(".json"), json.dumps(list(results), indent=1, ensure_ascii=False)),
+    ]
     by_student: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         by_student.setdefault(result["student"], []).append(result)
@@ -52,9 +56,38 @@ def write(results: Results, out: Path, lang: str = "en") -> list[Path]:
 def _write(path: Path, text: str) -> Path:
     """Whole or not at all."""
     half = path.with_name(f".{path.name}.half")
-    half.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a sign, as a submission may hold, stops no report
-    os.replace(half, path)
+    try:
+        half.write_bytes(text.encode("utf-8", "backslashreplace"))  # half a sign, as a submission may hold, stops no report
+        os.replace(half, path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
     return path
+
+
+def ready(out: Path) -> None:
+    """Refuse, before anything is graded, what could not be written afterwards.
+
+    Raises
+    ------
+    ExerciseError
+        When `out` is no name for a CSV file, or what has its name cannot be written.
+    """
+    if out.is_dir() or out.suffix.casefold() in (".json", ".journal", ".feedback"):
+        raise ExerciseError(f"--out {out} is no name for a CSV file.", fix="Give one: --out grades.csv")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path in (out, out.with_suffix(".json")):
+            if path.exists():
+                path.open("ab").close()
+    except OSError as error:
+        raise _unwritable(out, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> ExerciseError:
+    return ExerciseError(
+        f"{path} cannot be written: {error.strerror}.",
+        fix="Close it in the spreadsheet, then run the same command: nothing is graded twice.",
+    )
 
 
 def page_name(student: str) -> str:
@@ -67,7 +100,7 @@ def page_name(student: str) -> str:
     )
 
 
-def csv_text(results: Results) -> str:
+def csv_text(results: Results, lang: str = "en") -> str:
     """One line for each submission: student, exercise, points, of, percent, notes, and the points of each task."""
     tasks = sorted({task["id"] for result in results for task in result["tasks"]})
     stream = io.StringIO()
@@ -76,9 +109,13 @@ def csv_text(results: Results) -> str:
     for result in results:
         percent = f"{100 * result['points'] / result['of']:.1f}" if result["of"] else ""
         got = {task["id"]: f"{task['points']:g}" for task in result["tasks"]}
-        row = [result["student"], result["exercise"], f"{result['points']:g}", f"{result['of']:g}", percent, " ".join(result["notes"])]
+        row = [result["student"], result["exercise"], f"{result['points']:g}", f"{result['of']:g}", percent, _notes(result, lang)]
         writer.writerow([_cell(value) for value in [*row, *(got.get(task, "") for task in tasks)]])
     return stream.getvalue()
+
+
+def _notes(result: Mapping[str, Any], lang: str, problem: str = "") -> str:
+    return "; ".join([*(note(said, lang) for said in result["notes"]), *([problem] if problem else [])])
 
 
 def _cell(text: str) -> str:
@@ -91,8 +128,7 @@ def feedback_page(student: str, results: Iterable[Mapping[str, Any]], lang: str 
     words, body = REPORT[lang], []
     for result in results:
         body.append(f"<h2>{escape(words['exercise'])} {escape(result['exercise'])}: {result['points']:g} / {result['of']:g}</h2>")
-        notes = [NOTES.get(note, {}).get(lang, note) for note in result["notes"]]
-        body += [f"<p>{escape(note)}</p>" for note in notes]
+        body += [f"<p>{escape(note(said, lang))}</p>" for said in result["notes"]]
         for task in result["tasks"]:
             body.append(f"<h3>{escape(words['task'])} {escape(task['id'])}: {task['points']:g} / {task['of']:g}</h3>")
             wrong = [PartResult(**part) for part in task["parts"] if part["hint"]]
@@ -152,7 +188,7 @@ def overview_page(results: Results, lang: str = "en") -> str:
     figure = mistakes_figure(results, lang)
     picture = base64.b64encode(figure.png).decode()
     body.append(f'<h2>{escape(words["mistakes"])}</h2><img alt="{escape(figure.alt)}" src="data:image/png;base64,{picture}">')
-    look = [(r["student"], r["exercise"], ", ".join(NOTES.get(n, {}).get(lang, n) for n in r["notes"])) for r in results if r["notes"]]
+    look = [(r["student"], r["exercise"], _notes(r, lang, r.get("problem", ""))) for r in results if r["notes"]]
     body.append(f"<h2>{escape(words['to_look_at'])}</h2>")
     body.append(table_html(("", words["exercise"], words["notes"]), look) if look else f"<p>{escape(words['none'])}</p>")
     ways = sorted({str(result.get("isolation")) for result in results} & set(ISOLATION))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import hashlib
 import json
 import os
@@ -11,15 +10,15 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import ExerciseError, LabError, MissingDependencyError
 from .judges import Judges
-from .source import KIT, SIZE, Source, sources
-from .submission import language_of, number_of
+from .source import KIT, Source, read_text, sources
+from .submission import begun, language_of, number_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,9 @@ class Handed:
     text : str
         Its content; '' where it cannot be read.
     note : str
-        Key of `texts.NOTES`, where something is the matter with it.
+        As `texts.note` takes it, where something is the matter with it.
+    begun : bool
+        Whether the learner wrote anything in it.
     """
 
     student: str
@@ -46,10 +47,21 @@ class Handed:
     path: Path
     text: str
     note: str = ""
+    begun: bool = False
 
 
-def handed_in(folder: Path) -> list[Handed]:
+def handed_in(folder: Path, books: Sequence[Source] = (), skip: Sequence[Path] = ()) -> list[Handed]:
     """The submissions in a folder: `STUDENT/.../01_topic.ipynb` or `STUDENT_01.ipynb`. Links are not followed.
+
+    Of several files for one exercise the one counts that was begun, and of those the newest; who handed in no notebook is in the list.
+
+    Parameters
+    ----------
+    folder : Path
+    books : sequence of Source
+        The exercises.
+    skip : sequence of Path
+        What lies there and is no submission.
 
     Raises
     ------
@@ -57,30 +69,57 @@ def handed_in(folder: Path) -> list[Handed]:
         When the folder holds no notebook.
     """
     found: dict[tuple[str, str], Handed] = {}
-    for path in sorted(folder.rglob("*.ipynb")) if folder.is_dir() else []:
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         parts = path.relative_to(folder).parts
-        if any(part.startswith(".") for part in parts) or any(link.is_symlink() for link in (path, *path.parents[: len(parts) - 1])):
+        if path.suffix.casefold() != ".ipynb" or _aside(path, parts) or not path.is_file():
             continue
-        one = _read(path, parts)
+        one = _read(path, parts, books)
         key = (one.student, one.exercise or path.name)
         other = found.get(key)
         if other is not None:
-            newest = max(one, other, key=lambda handed: handed.path.stat().st_mtime_ns)
-            one = Handed(**{**vars(newest), "note": newest.note or "duplicate"})
+            best = max(one, other, key=lambda handed: (handed.begun, handed.path.stat().st_mtime_ns))
+            one = replace(best, note=best.note or f"duplicate: {written(best.path.relative_to(folder).as_posix())}")
         found[key] = one
     if not found:
         raise ExerciseError(f"There is no notebook in {folder}.", fix="It holds one folder a student, or files like STUDENT_01.ipynb.")
-    return sorted(found.values(), key=lambda handed: (handed.student, handed.exercise))
+    with_notebook = {handed.path.relative_to(folder).parts[0] for handed in found.values()}
+    without = [path for path in folder.iterdir() if path.name not in with_notebook and not _aside(path, (path.name,))]
+    empty = [_nothing(path) for path in without if not any(other.is_relative_to(path.resolve()) for other in skip)]
+    return sorted([*found.values(), *empty], key=lambda handed: (handed.student, handed.exercise))
 
 
-def _read(path: Path, parts: Sequence[str]) -> Handed:
-    number, lang, text, note = _number(path.name), "", "", "judge_failed"
-    with contextlib.suppress(OSError, UnicodeDecodeError, LabError):
-        if path.stat().st_size <= SIZE:
-            text = path.read_text(encoding="utf-8")
-            number, lang = number_of(text, path.name), language_of(text, path.name)
-            note = "" if number else "no_exercise"
-    return Handed(_student(parts, number), number, lang, path, text, note)
+def _aside(path: Path, parts: Sequence[str]) -> bool:
+    """Whether it is a link, or of what systems and Jupyter put beside a learner's files."""
+    hidden = any(part.startswith((".", "__")) for part in parts)
+    return hidden or any(link.is_symlink() for link in (path, *path.parents[: len(parts) - 1]))
+
+
+def _nothing(top: Path) -> Handed:
+    """A folder or file of the first level that gave no notebook."""
+    files = [top] if top.is_file() else [path for path in sorted(top.rglob("*")) if path.is_file()]
+    names = ", ".join(written(path.name) for path in files[:10])
+    return Handed(written(top.name), "", "", top, "", f"nothing_found: {names}" if names else "nothing_found")
+
+
+def _read(path: Path, parts: Sequence[str], books: Sequence[Source]) -> Handed:
+    number = _number(path.name)
+    try:
+        text = read_text(path)
+        number, lang = number_of(text, path.name), language_of(text, path.name)
+        student = _student(parts, number)
+        book = _book(books, number, lang)
+        wrote = book is not None and begun(text, path.name, book)
+        if not wrote and not number_of(text, ""):  # by its name alone
+            return Handed(student, "", lang, path, text, "no_exercise")
+        return Handed(student, number, lang, path, text, "", wrote)
+    except LabError as error:
+        return Handed(_student(parts, number), number, "", path, "", f"unreadable: {error}")
+
+
+def _book(books: Sequence[Source], number: str, lang: str) -> Source | None:
+    """The exercise of that number, in that language where there is one."""
+    by_language = {book.lang: book for book in books if book.number == number}
+    return by_language.get(lang) or by_language.get("en")
 
 
 def _student(parts: Sequence[str], number: str) -> str:
@@ -142,17 +181,17 @@ def _own_judges() -> Judges:
 
 def plan(handed: Sequence[Handed], books: Sequence[Source], options: Mapping[str, Any]) -> list[Work]:
     """What is to be done. The key is a hash of all that a grade depends on, so that an old grade is never taken for a new one."""
-    by_name = {(book.number, book.lang): book for book in books}
     texts = {book.path: book.path.read_text(encoding="utf-8") for book in books}
     made = []
     for one in handed:
-        book = by_name.get((one.exercise, one.lang)) or by_name.get((one.exercise, "en"))
+        book = _book(books, one.exercise, one.lang)
         job = {}
         if book is not None and one.text:
             job = {"source": texts[book.path], "submission": one.text, "name": book.path.name, "lang": book.lang, **options}
         note = one.note or ("" if book is not None else "no_exercise")
         whole = json.dumps([one.student, one.exercise, note, job, book.fingerprint() if book else "", str(one.path.name)], sort_keys=True)
-        made.append(Work(hashlib.sha256(whole.encode()).hexdigest(), one.student, one.exercise or written(one.path.stem), note, job))
+        exercise = one.exercise or (written(one.path.stem) if one.text else "")
+        made.append(Work(hashlib.sha256(whole.encode()).hexdigest(), one.student, exercise, note, job))
     return made
 
 
@@ -204,7 +243,8 @@ def grade_all(
     """
     books = sources(solutions)
     private = [str(books[0].path.parents[1].resolve()), str(submissions.resolve()), str(KIT / "solutions")]
-    work = plan(handed_in(submissions), books, {"private": private, **options})
+    ours = [out, *(out.with_suffix(suffix) for suffix in (".json", ".journal", ".feedback"))]
+    work = plan(handed_in(submissions, books, [path.resolve() for path in ours]), books, {"private": private, **options})
     path = out.with_suffix(".journal")
     path.parent.mkdir(parents=True, exist_ok=True)
     done = journal(path)

@@ -120,6 +120,24 @@ class Source:
         return hashlib.sha256(json.dumps([content, visible]).encode()).hexdigest()[:16]
 
 
+def read_text(path: Path) -> str:
+    """The text of a notebook's file.
+
+    Raises
+    ------
+    ExerciseError
+        When it cannot be read, is no text, or is too large.
+    """
+    try:
+        if path.stat().st_size > SIZE:
+            raise ExerciseError(f"{path.name} has {path.stat().st_size:,} bytes.", fix="Clear its outputs and save it again.")
+        return path.read_text(encoding="utf-8-sig")  # some editors of Windows put a mark before the text
+    except UnicodeDecodeError:
+        raise ExerciseError(f"{path.name} is not UTF-8 text.", "It is no notebook, or was saved by another program.") from None
+    except OSError as error:
+        raise ExerciseError(f"{path.name} cannot be read: {error.strerror}.") from None
+
+
 def read_notebook(path: Path) -> dict[str, Any]:
     """A notebook as JSON, checked as far as it is used.
 
@@ -128,12 +146,7 @@ def read_notebook(path: Path) -> dict[str, Any]:
     ExerciseError
         When it is no notebook, or too large.
     """
-    if path.stat().st_size > SIZE:
-        raise ExerciseError(f"{path.name} has {path.stat().st_size:,} bytes.", fix="Clear its outputs and save it again.")
-    try:
-        return parse_notebook(path.read_text(encoding="utf-8"), path.name)
-    except UnicodeDecodeError:
-        raise ExerciseError(f"{path.name} is not UTF-8 text.", "It is no notebook, or was saved by another program.") from None
+    return parse_notebook(read_text(path), path.name)
 
 
 def parse_notebook(text: str, name: str) -> dict[str, Any]:

@@ -49,6 +49,21 @@ def language_of(text: str, name: str) -> str:
     return lang if lang in ("en", "es") else ""
 
 
+def begun(text: str, name: str, source: Source) -> bool:
+    """Whether a learner wrote anything: an answer that is not blank, or most of the checked names where cells have lost their ids.
+
+    A lesson is called like an exercise, and defines a name or two of it.
+    """
+    blanks = {cell.id: blank(cell.source, source.lang).strip() for cell in source.cells if cell.is_solution}
+    found = [cell for cell in cells(parse_notebook(text, name)) if cell.kind == "code"]
+    if any(cell.source.strip() != blanks[cell.id] for cell in found if cell.id in blanks):
+        return True
+    own = "\n".join(cell.source for cell in found if not cell.id)
+    names = [name for check in source.checks() for name in check.names]
+    there = [name for name in names if re.search(rf"^((def|class) {re.escape(name)}\b|{re.escape(name)} *=)", own, re.MULTILINE)]
+    return 2 * len(there) > len(names)
+
+
 def prepare(text: str, name: str, source: Source) -> Prepared:
     """The cells to run.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 # Hints that any task may need.
 HINTS = {
     "blank": {
-        "en": "Nothing is here yet. Replace `raise NotImplementedError()` with your own lines.",
-        "es": "Aquí todavía no hay nada. Sustituye `raise NotImplementedError()` por tus propias líneas.",
+        "en": "Nothing is here yet, or in a function of yours that is called here. Replace `raise NotImplementedError()` with your own "
+        "lines.",
+        "es": "Aquí, o en una función tuya que se llama aquí, todavía no hay nada. Sustituye `raise NotImplementedError()` por tus propias "
+        "líneas.",
     },
     "crash": {
         "en": "Your code stopped with an error. Call it yourself with this input in a cell of its own and read the last line.",
@@ -17,12 +19,16 @@ HINTS = {
         "es": "Este nombre no existe. Ejecuta la celda que lo define y conserva el nombre que da el ejercicio.",
     },
     "not_callable": {
-        "en": "A function is asked for here, and this is something else. Begin with `def`.",
-        "es": "Aquí se pide una función y esto es otra cosa. Empieza con `def`.",
+        "en": "A function is asked for here, and this is something else. Give its name alone, without parentheses.",
+        "es": "Aquí se pide una función y esto es otra cosa. Da solo su nombre, sin paréntesis.",
     },
     "type": {
         "en": "The answer is of another kind than asked. Read again what the function must return.",
         "es": "La respuesta no es del tipo pedido. Vuelve a leer qué debe devolver la función.",
+    },
+    "no_key": {
+        "en": "The answer lacks a key that the task names. Compare its keys letter by letter.",
+        "es": "A la respuesta le falta una clave que nombra la tarea. Compara sus claves letra por letra.",
     },
     "odd_number": {
         "en": "The answer holds a NaN or an infinity, which is no result. Look for a division by zero or an empty list.",
@@ -110,7 +116,7 @@ ISOLATION = {
     },
 }
 
-# What was found in a submission, by key; see submission.Prepared.
+# What was found in a submission, by key; see submission.Prepared and run.Handed.
 NOTES = {
     "other_tests": {
         "en": "made from another version of the exercise",
@@ -130,10 +136,23 @@ NOTES = {
         "es": "una celda tiene un nombre que el ejercicio no conoce",
     },
     "kind_changed": {"en": "a cell is of another kind than in the exercise", "es": "una celda es de otro tipo que en el ejercicio"},
-    "judge_failed": {"en": "could not be graded; look at it yourself", "es": "no se pudo calificar; míralo tú"},
+    "judge_failed": {
+        "en": "could not be graded automatically; the teacher will look at it",
+        "es": "no se pudo calificar automáticamente; lo mirará el profesor",
+    },
+    "unreadable": {"en": "could not be read", "es": "no se pudo leer"},
+    "nothing_found": {"en": "no notebook in it", "es": "no contiene ningún cuaderno"},
     "no_exercise": {"en": "belongs to no exercise that is known here", "es": "no corresponde a ningún ejercicio conocido"},
-    "duplicate": {"en": "handed in twice; the newest file counts", "es": "entregado dos veces; cuenta el archivo más reciente"},
+    "duplicate": {"en": "handed in more than once; graded", "es": "entregado más de una vez; se calificó"},
 }
+
+
+def note(said: str, lang: str) -> str:
+    """A note in words: `key` or `key: detail`; what is no key stays as it is."""
+    key, _, detail = said.partition(": ")
+    words = NOTES.get(key, {}).get(lang)
+    return said if words is None else f"{words}: {detail}" if detail else words
+
 
 REPORT = {
     "en": {

@@ -17,6 +17,7 @@ from labkit.cli import main
 from labkit.errors import ExerciseError, MissingDependencyError
 from labkit.grading import report
 from labkit.grading.run import grade_all, handed_in, journal
+from labkit.grading.source import KIT, sources
 from labkit.grading.texts import ISOLATION
 
 from .attacks import ATTACKS, blank_book, small_source
@@ -86,7 +87,9 @@ def test_a_changed_submission_or_test_is_graded_again(ground, graded):
 
 def test_reports_escape_what_students_wrote(ground, graded):
     written = report.write(graded, ground / "out/grades.csv", "es")
-    rows = list(csv.reader(io.StringIO((ground / "out/grades.csv").read_text(encoding="utf-8"))))
+    rows = list(csv.reader(io.StringIO((ground / "out/grades.csv").read_text(encoding="utf-8-sig"))))
+    assert (ground / "out/grades.csv").read_bytes().startswith(b"\xef\xbb\xbf"), "or a spreadsheet takes it for another encoding"
+    assert "no se pudo leer: eve_01.ipynb" in str(rows)
     assert len(rows) == 5 and rows[0][:3] == ["student", "exercise", "points"]
     assert all(not cell.startswith(("=", "+", "@")) for row in rows for cell in row)
     for path in written:
@@ -105,7 +108,9 @@ def test_mistakes_are_counted_once_for_each_submission(graded):
 
 def test_files_that_are_no_notebooks_are_in_the_list(ground):
     handed = {one.student: one for one in handed_in(ground / "in")}
-    assert handed["eve"].note == "judge_failed" and "link" not in str([one.path for one in handed.values()])
+    assert handed["eve"].note.startswith("unreadable: eve_01.ipynb is no notebook") and "link" not in str(
+        [one.path for one in handed.values()]
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,6 +142,89 @@ def test_reports_come_whatever_a_submission_says_or_is_called(ground, tmp_path):
     report.write(results, tmp_path / "grades.csv")
     assert len(json.loads((tmp_path / "grades.json").read_text(encoding="utf-8"))) == len(folders)
     assert sorted(grades(results).values()) == [0, 0, *[3] * (len(folders) - 2)]
+
+
+def handed(folder, **files):
+    """What is handed in, by student: exercise, file and note; later files are newer."""
+    for number, (name, text) in enumerate(files.items()):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        os.utime(path, (1e9 + number, 1e9 + number))
+    return [(one.student, one.exercise, one.path.name, one.note) for one in handed_in(folder, sources(KIT / "solutions"))]
+
+
+def test_of_several_files_the_one_that_was_begun_is_graded(tmp_path):
+    blank = (KIT / "exercises/es/01_first_query.ipynb").read_text(encoding="utf-8")
+    found = handed(tmp_path, **{"ana/en/01_first_query.ipynb": book(HALF), "ana/es/01_first_query.ipynb": blank})
+    assert found == [("ana", "01", "01_first_query.ipynb", "duplicate: ana/en/01_first_query.ipynb")]
+
+
+def test_a_lesson_beside_the_exercise_is_not_taken_for_it(tmp_path):
+    lesson = (KIT / "notebooks/en/01_first_answer.ipynb").read_text(encoding="utf-8")
+    found = handed(tmp_path, **{"ana/01_first_query.ipynb": book(RIGHT), "ana/01_first_answer.ipynb": lesson})
+    assert sorted(found) == [
+        ("ana", "", "01_first_answer.ipynb", "no_exercise"),
+        ("ana", "01", "01_first_query.ipynb", ""),
+    ]
+
+
+def test_an_answer_without_any_metadata_is_known_by_its_names(tmp_path):
+    names = ["is_answering", "memory_needed", "choose", "first_answer"]
+    bare = {"cells": [{"cell_type": "code", "source": f"def {name}(*a):\n    return 1\n", "metadata": {}} for name in names]}
+    assert handed(tmp_path, **{"ana/01_first_query.ipynb": json.dumps(bare)}) == [("ana", "01", "01_first_query.ipynb", "")]
+
+
+def test_whoever_handed_in_no_notebook_is_in_the_list(tmp_path):
+    files = {"ana/01_first_query.IPYNB": book(RIGHT), "ben/01.zip": b"PK", "cy_01.ipynb.txt": book(RIGHT), "ana/.ipynb_checkpoints/x": b""}
+    (tmp_path / "dan").mkdir()
+    (tmp_path / "__MACOSX").mkdir()
+    assert handed(tmp_path, **files) == [
+        ("ana", "01", "01_first_query.IPYNB", ""),
+        ("ben", "", "ben", "nothing_found: 01.zip"),
+        ("cy_01.ipynb.txt", "", "cy_01.ipynb.txt", "nothing_found: cy_01.ipynb.txt"),
+        ("dan", "", "dan", "nothing_found"),
+    ]
+
+
+def test_why_a_file_cannot_be_graded_is_told(tmp_path):
+    found = handed(
+        tmp_path,
+        **{
+            "ana/01_first_query.ipynb": b"\xef\xbb\xbf" + book(RIGHT).encode(),
+            "ben/01_first_query.ipynb": book(RIGHT).encode("utf-16"),
+            "cy/01_first_query.ipynb": book(RIGHT)[:500],
+            "dan/01_first_query.ipynb": '{"worksheets": []}',
+        },
+    )
+    assert [note.partition(".ipynb ")[2].partition(".")[0] for *_, note in found] == [
+        "",
+        "is not UTF-8 text",
+        "is no notebook: it holds no JSON",
+        "is no notebook: it has no cells",
+    ]
+
+
+def test_a_judge_that_fails_is_explained_to_the_teacher_alone():
+    result = {"student": "ana", "exercise": "01", "points": 0.0, "of": 0.0, "tasks": [], "notes": ["judge_failed"], "problem": "x < y"}
+    assert "no se pudo calificar automáticamente; lo mirará el profesor; x &lt; y" in report.overview_page([result], "es")
+    assert "x &lt; y" not in report.feedback_page("ana", [result], "es") and "lo mirará" in report.feedback_page("ana", [result], "es")
+
+
+@pytest.mark.parametrize("name", ["grades.json", "folder", "grades.journal"])
+def test_what_cannot_be_written_is_refused_before_anything_is_graded(name, ground, tmp_path, capsys):
+    (tmp_path / "folder").mkdir()
+    assert main(["grade", str(ground / "in"), "--out", str(tmp_path / name), "--solutions", str(ground / "solutions")]) == 1
+    said = capsys.readouterr()
+    assert "is no name for a CSV file" in said.err and not said.out
+
+
+def test_a_report_that_cannot_be_written_says_what_to_do(graded, tmp_path):
+    (tmp_path / "grades.json").mkdir()
+    with pytest.raises(ExerciseError, match="nothing is graded twice"):
+        report.ready(tmp_path / "grades.csv")
+    with pytest.raises(ExerciseError, match="nothing is graded twice"):
+        report.write(graded, tmp_path / "grades.csv")
 
 
 def test_an_empty_folder_is_an_error(tmp_path, ground):
