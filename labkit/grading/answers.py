@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from .plain import OBJECT, from_json, odd_number, shown
 from .service import TEXT, Service
 
+SLIPS = ("NameError", "ImportError", "ModuleNotFoundError")  # mistyped, whatever the task asks to raise
+
 
 class WrongError(Exception):
     """An answer that is not right: which hint helps, what came, and what was expected."""
@@ -38,6 +40,10 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.kinds[0] if self.kinds else 'Error'}: {self.text}"
+
+    def told(self) -> str:
+        """Itself, and the learner's line that raised it."""
+        return f"{self} ← {self.line}" if self.line and self.hint() == "crash" else str(self)
 
     def hint(self) -> str:
         """The hint that fits, where a check did not expect an error."""
@@ -92,14 +98,14 @@ class Answer:
         """Call it; an error that it raises is a wrong answer."""
         result = self._ask(args, kwargs)
         if isinstance(result, Failure):
-            raise WrongError(result.hint(), str(result))
+            raise WrongError(result.hint(), result.told())
         return result
 
     def error(self, *args: Any, **kwargs: Any) -> Failure | None:
-        """Call it; return the error that it raises, or None. Where the learner has written nothing yet, that is a wrong answer."""
+        """Call it; return the error that it raises, or None. Nothing written yet, or a name mistyped, is a wrong answer."""
         result = self._ask(args, kwargs)
-        if isinstance(result, Failure) and result.hint() == "blank":
-            raise WrongError("blank", str(result))
+        if isinstance(result, Failure) and (result.hint() == "blank" or result.kinds[0] in SLIPS):
+            raise WrongError(result.hint(), result.told())
         return result if isinstance(result, Failure) else None
 
     def member(self, name: str) -> Any:

@@ -254,6 +254,8 @@ def judge(id: str, channel: Channel, names: Sequence[str], lang: str = "en", hid
             part.test(trial)
         except WrongError as error:
             wrong = error
+        except KeyError as error:
+            wrong = WrongError("no_key", log.got, str(error.args[0]))
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, LabError) as error:
             # Mostly an answer of a shape that the check did not think of: its author should have called expect_type.
             wrong = WrongError("broken_check", f"{type(error).__name__}: {error}")

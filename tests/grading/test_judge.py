@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from labkit.grading.source import KIT, read_source
 from labkit.grading.verify import Variant, submission
 
 SOURCE = read_source(KIT / "solutions/en/01_first_query.ipynb")
+THIRD = read_source(KIT / "solutions/en/03_local_llm.ipynb")
 ADDED = {"cell_type": "code", "id": "added", "metadata": {}, "outputs": [], "execution_count": None}
 
 
@@ -29,7 +29,7 @@ def cell(book: dict, id: str) -> dict:
 
 
 def grade(book: dict, **options) -> dict:
-    return judged(Path(SOURCE.path).read_text(encoding="utf-8"), json.dumps(book), SOURCE.path.name, "en", **options)
+    return judged(SOURCE.path.read_text(encoding="utf-8"), json.dumps(book), SOURCE.path.name, "en", **options)
 
 
 def points(result: dict) -> dict[str, float]:
@@ -86,3 +86,27 @@ def test_locked_cells_cannot_be_edited_and_answers_and_parameters_can():
 def test_a_line_that_only_a_notebook_can_run_stops_no_cell(line):
     result = grade(solved(task_2=f"{line}\nimport math\n{FSUM}"))
     assert points(result)["01.2"] == 3 and not result["errors"]
+
+
+def test_a_right_value_is_never_taken_from_the_learners_side():
+    """An engine that the learner changed agrees with whatever the learner says."""
+    code = (
+        "class LocalLLM:\n    def __init__(self, names, tries=2):\n        self.model = lab.load('mini-m')\n"
+        "        self.counts = dict.fromkeys(['calls', 'answers', 'errors', 'prompt_tokens', 'completion_tokens'], 0)\n"
+        "        none = {'text': '', 'usage': {'prompt_tokens': 0, 'completion_tokens': 0}}\n"
+        "        type(self.model).chat = lambda *_, **__: none\n    def ask(self, prompt, context='', **options):\n        return ''\n"
+    )
+    text = submission(THIRD, Variant("wrong", "", "03.3", code))
+    result = judged(THIRD.path.read_text(encoding="utf-8"), text, THIRD.path.name, "en")
+    assert points(result)["03.3"] == 0
+
+
+def test_feedback_names_the_line_and_no_broken_check():
+    mistyped = "def is_answering(url):\n    return htpx.get(url)\n"
+    other_keys = 'def first_answer(name, question, max_tokens):\n    return {"answer": "x"}\n'
+    result = grade(solved(task_1=mistyped, task_2="memory_needed = 7.0\n", task_4=other_keys))
+    parts = {task["id"]: task["parts"] for task in result["tasks"]}
+    assert {part["hint"] for part in parts["01.1"]} == {"crash"}
+    assert parts["01.1"][1]["got"] == "NameError: name 'htpx' is not defined ← return htpx.get(url)"
+    assert "without parentheses" in parts["01.2"][0]["advice"]
+    assert [part["hint"] for part in parts["01.4"]] == ["first_keys", "no_key", "no_key", "no_key"]

@@ -30,6 +30,10 @@ exercise = Exercise(
             "en": "Count what the stream hands over: one for each turn of the loop.",
             "es": "Cuenta lo que entrega el flujo: uno por cada vuelta del bucle.",
         },
+        "once": {
+            "en": "The model is to be asked exactly once here. Count how often your code asks.",
+            "es": "Aquí hay que preguntar al modelo exactamente una vez. Cuenta cuántas veces pregunta tu código.",
+        },
         "clock_starts": {
             "en": "Nobody can have had the first text so early. The clock starts when the question goes out, not when the answer begins.",
             "es": "Nadie pudo tener el primer texto tan pronto. El reloj arranca al salir la pregunta, no al empezar la respuesta.",
@@ -174,6 +178,13 @@ def story(draw: random.Random, n: int = 9) -> str:
     return names[0] + "".join(draw.choice([" ", " ", ", ", "  ", "\n"]) + name for name in names[1:]) + "."
 
 
+def only_call(t: Trial, server: FaultyServer) -> Any:
+    """What became of the one question that the server was to get."""
+    calls = server.settle()
+    t.expect(len(calls) == 1, "once", {"en": "1 question", "es": "1 pregunta"})
+    return calls[0]
+
+
 @exercise.part("05.1", 0.5)
 def text_and_chunks(t: Trial) -> None:
     pieces = cut(random.Random(t.seed), "The fox ran  home.\nIt was late.")
@@ -191,7 +202,7 @@ def time_to_the_first_text(t: Trial) -> None:
             model, began = t.load(server.name()), time.perf_counter()
             found = timing(t, t.call(model, "Count."))
             wall = time.perf_counter() - began
-            (call,) = server.settle()
+            call = only_call(t, server)
         first, total, least = found["first"], found["total"], call["first"] - call["began"]
         t.expect(first is not None, "nothing_came", f">= {least:.2f} s")
         t.expect(least <= first, "clock_starts", f">= {least:.2f} s")
@@ -206,7 +217,7 @@ def ends_the_stream(t: Trial) -> None:
     with FaultyServer([{"say": ["abcd "] * 150, "pause": 0.02}]) as server:
         text = t.call(t.load(server.name()), "Write.", 12)
         t.expect_type(text, str)
-        (call,) = server.settle()
+        call = only_call(t, server)
         t.note(got=f"{text[:60]!r}; {call['sent']} chunks")
         t.expect(call["ended"] == "hung up", "read_on", {"en": "the stream ended by you", "es": "el flujo terminado por ti"})
         t.expect(len(text) >= 12, "too_few", "abcd abcd abcd ")
