@@ -34,7 +34,8 @@ it gives its points whole or not at all. Points of visible and hidden parts toge
 
 - ``t.call(...)`` calls the learner's function: **plain data comes back** (None, bool, int, float, str, list, dict; a tuple is a list, a
   DataFrame a list of rows), and whatever is no data is an `Answer`: call it, ``.member("name")`` of it, iterate over it.
-- ``t.error(...)`` calls and returns the `Failure` that it raised (``"ServerNotRunningError" in failure.kinds``), or None.
+- ``t.error(...)`` calls and returns the `Failure` that it raised (``"ServerNotRunningError" in failure.kinds``), or None; a mistyped
+  name is a wrong answer in any case.
 - ``t.expect(condition, "hint key", expected)`` and ``t.expect_type(value, int, float)`` object; the first objection ends the part.
 - ``t.load()`` loads the model where the learner's code runs, ``t.model`` is its name, ``t.lang``, ``t.seed``; ``t.answers`` are all
   answers given to `lab.check`.
@@ -57,7 +58,9 @@ hint, each unusual one 100 %. `tests/exercises` holds every exercise to it.
 
 How a class is graded
 ---------------------
-`labkit grade SUBMISSIONS/ --out grades.csv` takes one folder a student, or files like STUDENT_01.ipynb. Three processes stand apart:
+`labkit grade SUBMISSIONS/ --out grades.csv` takes one folder a student, or files like STUDENT_01.ipynb. Of several files for one exercise
+the newest that was begun counts, and its name is in the notes; a folder or file without a notebook is a line of its own. What a learner
+added to a locked cell runs before the restored one, and both halves of a split cell run. Three processes stand apart:
 
 1. **the grader** (`run.py`) reads files, keeps a journal, and writes grades; it runs nothing of a submission;
 2. **the judge** (`judge.py`) has the hidden tests, by a pipe, and a network that holds nothing but itself and the submission;

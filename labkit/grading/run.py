@@ -98,7 +98,7 @@ def _nothing(top: Path) -> Handed:
     """A folder or file of the first level that gave no notebook."""
     files = [top] if top.is_file() else [path for path in sorted(top.rglob("*")) if path.is_file()]
     names = ", ".join(written(path.name) for path in files[:10])
-    return Handed(written(top.name), "", "", top, "", f"nothing_found: {names}" if names else "nothing_found")
+    return Handed(written(top.name), "", "", top, "", f"nothing_found: {names or 0}")
 
 
 def _read(path: Path, parts: Sequence[str], books: Sequence[Source]) -> Handed:

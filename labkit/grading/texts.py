@@ -141,7 +141,7 @@ NOTES = {
         "es": "no se pudo calificar automáticamente; lo mirará el profesor",
     },
     "unreadable": {"en": "could not be read", "es": "no se pudo leer"},
-    "nothing_found": {"en": "no notebook in it", "es": "no contiene ningún cuaderno"},
+    "nothing_found": {"en": "no notebook in it; files", "es": "no contiene ningún cuaderno; archivos"},
     "no_exercise": {"en": "belongs to no exercise that is known here", "es": "no corresponde a ningún ejercicio conocido"},
     "duplicate": {"en": "handed in more than once; graded", "es": "entregado más de una vez; se calificó"},
 }

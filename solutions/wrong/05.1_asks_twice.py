@@ -1,5 +1,5 @@
 # Asks once for the text, and once more for the time.
-# points: 1.5
+# points: 2
 # hint: once
 def timed(model, prompt, **options):
     start = time.perf_counter()

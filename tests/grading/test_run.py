@@ -183,7 +183,7 @@ def test_whoever_handed_in_no_notebook_is_in_the_list(tmp_path):
         ("ana", "01", "01_first_query.IPYNB", ""),
         ("ben", "", "ben", "nothing_found: 01.zip"),
         ("cy_01.ipynb.txt", "", "cy_01.ipynb.txt", "nothing_found: cy_01.ipynb.txt"),
-        ("dan", "", "dan", "nothing_found"),
+        ("dan", "", "dan", "nothing_found: 0"),
     ]
 
 
