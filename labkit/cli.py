@@ -175,8 +175,9 @@ def _grade(options: argparse.Namespace) -> None:
 
     ready(options.out)
     lang = chosen(options.lang)
-    best, why = ("", "") if options.container or options.scheduler else probed()
-    told = {best if options.isolation == "auto" else options.isolation} & set(METHODS[1:]) if best else set()
+    elsewhere = options.container or options.scheduler
+    best, why = probed() if options.isolation == "auto" and not elsewhere else (options.isolation, "")
+    told = {best} & set(METHODS[1:])
     for way in told:  # before a line of a submission runs
         print(ISOLATION[way][lang], *([f"({why})"] if why else []), flush=True)
     results = grade_all(

@@ -127,8 +127,8 @@ def _student(parts: Sequence[str], number: str) -> str:
     name = parts[0]
     if len(parts) == 1:
         name = Path(name).stem
-        match = re.fullmatch(rf"(.+?)[_\- ]+{number}([_\- ].*)?", name) if number else None
-        name = match[1] if match else name
+        match = re.fullmatch(rf"(.+)[_\- ]{number}([_\- ].*)?", name) if number else None
+        name = (match[1].rstrip("_- ") if match else "") or name
     return written(name)
 
 

@@ -119,6 +119,7 @@ def test_files_that_are_no_notebooks_are_in_the_list(ground):
         "20231101_01": "20231101",
         "a01234567_01_first_query": "a01234567",
         "student07_01": "student07",
+        "group-01-ana_01_first_query": "group-01-ana",
         "garciaana_12345_678901_01_first_query": "garciaana_12345_678901",
         "ana - 01 first query (1)": "ana",
         "Garci\u0301a_01": "Garc\u00eda",
