@@ -253,12 +253,14 @@ def _kb_remove(options: argparse.Namespace) -> None:
 
 
 def _kb_ask(options: argparse.Namespace) -> None:
-    from .rag import compress, knowledge
+    from .rag import compress, hidden, knowledge
 
     sentences = compress.BEST.get(options.model) if options.sentences is None else options.sentences or None
     with knowledge.KnowledgeBase.open(options.kb) as kb:
         answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=sentences)
         print(answer)
+        if answer.withheld:
+            print(f"  {answer.trace['check'].says}: {hidden.visible(answer.withheld)}")
         for source in answer.cited or answer.sources:
             print(f"  {source}")
         for check in answer.checks:

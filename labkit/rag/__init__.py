@@ -22,7 +22,9 @@ _HOME = {
     "KnowledgeBase": "knowledge",
     "Passage": "chunks",
 }
-_STEPS = ("answer", "check", "chunks", "compress", "documents", "evaluate", "hidden", "index", "metrics", "retrieve", "stores", "words")
+_STEPS = (
+    "answer", "check", "chunks", "compress", "documents", "evaluate", "hidden", "index", "kinds", "metrics", "retrieve", "stores", "words",
+)  # fmt: skip
 
 __all__ = ["Answer", "Document", "Hit", "KnowledgeBase", "Passage", *_STEPS]
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from . import evaluate as evaluate
     from . import hidden as hidden
     from . import index as index
+    from . import kinds as kinds
     from . import metrics as metrics
     from . import retrieve as retrieve
     from . import stores as stores

@@ -14,7 +14,7 @@ from .. import prompts
 from ..chat import Message, Reply, Sent
 from ..errors import CapabilityError, ContextWindowExceededError
 from ..wording import count, say
-from . import hidden, words
+from . import hidden, kinds, words
 from .check import Check, check, citations, says_nothing
 from .chunks import Passage, estimate
 from .retrieve import Hit, Hits
@@ -66,6 +66,9 @@ class Answer:
     abstained : bool
         Whether it says that the passages do not say and nothing else, or nothing at all, or nothing relevant was found and no model was
         asked.
+    withheld : str
+        What the model said, where the question asks for a time, a price or the like (`rag.kinds`) and it names none; `text` then says
+        that the passages do not say. Else empty.
     checks : tuple of Check
         Each sentence against the passages that it cites.
     trace : Trace
@@ -79,6 +82,7 @@ class Answer:
     lang: str
     sources: tuple[Source, ...] = ()
     abstained: bool = False
+    withheld: str = ""
     checks: tuple[Check, ...] = ()
     trace: Trace = field(default_factory=Trace, repr=False)
     reply: Reply | None = field(default=None, repr=False)
@@ -297,27 +301,31 @@ def prepared_kept(prepared: Prepared) -> int:
 
 
 def finish(prepared: Prepared, reply: Reply | None, seconds: float = 0.0) -> Answer:
-    """The answer of a reply: its citations read, its sentences checked."""
+    """The answer of a reply: whether it names what was asked for, its citations read, its sentences checked."""
     if reply is None:
         text = prompts.NO_ANSWER[prepared.lang]
         return Answer(prepared.question, text, prepared.lang, abstained=True, trace=Trace(prepared.steps))
     start = time.perf_counter()
     kept = prepared_kept(prepared)
-    text = reply.text.strip()
+    lang, said = prepared.lang, reply.text.strip()
+    kind = kinds.asked(prepared.question) if reply.finish_reason == "stop" and said and not says_nothing(said) else ""
+    withheld = said if kind and not kinds.named(kind, said) else ""
+    text = prompts.NO_ANSWER[lang] if withheld else said
     cited = set(citations(text))
     sources = tuple(
         Source(number, hit.passage, passage, number in cited, hit.score)
         for number, (hit, passage) in enumerate(zip(prepared.hits[:kept], prepared.texts[:kept], strict=True), 1)
     )
     abstained = not text or says_nothing(text)
-    lang = prepared.lang
     checks = tuple(check(text, [source.text for source in sources], lang))
     bad = sum(not one.supported for one in checks)
     held_up, not_there = "{good} of {n} sentences are held up by what they cite", "it says that the passages do not say"
     says = say(held_up if not abstained else not_there if text else "the model said nothing", lang, good=len(checks) - bad, n=len(checks))
+    if withheld:
+        says = say("withheld: {problem}", lang, problem=kinds.missing(kind, lang))
     ended = say(", ended by {reason}", lang, reason=reply.finish_reason) if reply.finish_reason != "stop" else ""
-    said = say("{tokens} tokens from {model}{ended}", lang, tokens=reply.usage.completion_tokens or "?", model=reply.model, ended=ended)
-    asked = Step("reply", said, {"reply": reply}, seconds)
-    checked = Step("check", says, {"checks": checks}, time.perf_counter() - start)
+    told = say("{tokens} tokens from {model}{ended}", lang, tokens=reply.usage.completion_tokens or "?", model=reply.model, ended=ended)
+    asked = Step("reply", told, {"reply": reply}, seconds)
+    checked = Step("check", says, {"checks": checks, "withheld": withheld}, time.perf_counter() - start)
     trace = Trace((*prepared.steps, asked, checked))
-    return Answer(prepared.question, text, lang, sources, abstained, checks, trace, reply)
+    return Answer(prepared.question, text, lang, sources, abstained, withheld, checks, trace, reply)

@@ -38,7 +38,7 @@ class Trace(Sequence[Step]):
     fit          window, prompt_tokens, room (kept for the answer), counted (see below), kept, left_out (tuple of Hit)
     prompt       messages, lang
     reply        reply (Reply)
-    check        checks (tuple of Check)
+    check        checks (tuple of Check), withheld (see `Answer`)
     ===========  ======================================================================================================
 
     Tokens are counted 'exactly', 'estimated' or 'by the engine'. A step that was not needed is not there:

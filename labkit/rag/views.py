@@ -166,6 +166,8 @@ def answer_html(answer: Answer) -> str:
     )
     if not answer.sources:
         checks = f"<div style='{_SMALL}'>{say('Nothing relevant was found, so no model was asked.', answer.lang)}</div>"
+    if answer.withheld:
+        checks = f"<div style='{_SMALL}'>✗ {safe(answer.withheld)} — {safe(answer.trace['check'].says)}</div>"
     cited = f" · {say('cited', answer.lang)}"
     rows = "".join(
         f"<details{' open' if source.cited else ''}><summary>[{source.number}] {safe(source.passage.place)}"

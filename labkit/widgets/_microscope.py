@@ -236,6 +236,9 @@ class Microscope(Panel):
         if self.answer is None:
             text = f"<div class='lk-turn lk-model'>{safe(self._arriving)}</div>" if self._arriving else ""
             return self._head("step_answer") + text if text else ""
+        if self.answer.withheld:
+            said = f"✗ {safe(self.answer.withheld)} — {safe(self.answer.trace['check'].says)}"
+            return self._head("step_answer") + f"<div class='lk-turn lk-model'>{safe(self.answer.text)}</div><div>{said}</div>"
         if not self.answer.checks:
             return self._head("step_answer") + f"<div class='lk-turn lk-model'>{safe(self.answer.text)}</div>"
         return self._head("step_answer") + "".join(self._check_html(one) for one in self.answer.checks)
@@ -277,6 +280,7 @@ class Microscope(Panel):
         lines += [self._fit_text()] if self._fit_text() else []
         if self.answer is not None:
             lines += [self._t("step_answer"), self.answer.text]
+            lines += [f"✗ {self.answer.withheld} ({self.answer.trace['check'].says})"] if self.answer.withheld else []
             lines += [f"{'✓' if one.supported else '✗'} {one.sentence} ({self._verdict(one)})" for one in self.answer.checks]
         return "\n".join(lines)
 
