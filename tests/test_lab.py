@@ -123,7 +123,7 @@ class Course:
         return self.folder / ".venv" / places.PYTHON.relative_to(places.VENV)
 
     def value(self, code: str) -> str:
-        return subprocess.run([self.python, "-P", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run([self.python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
     def wheels(self) -> list[str]:
         return sorted(path.name for path in (self.cache / "wheels").iterdir())
@@ -283,6 +283,35 @@ def test_changed_requirements_are_installed_on_top_and_a_broken_environment_is_m
     shutil.rmtree(course.python.parent)
     assert course.lab("setup")[0] == 0
     assert course.value("import jupyterlab, llama_cpp, labkit; print('whole')") == "whole"
+
+
+def test_update_without_network_leaves_the_environment_as_it_was(made, tmp_path):
+    first, _ = made
+    course = Course(tmp_path / "course", first.shelf, first.cache)
+    assert course.lab("setup")[0] == 0
+    stays, log = course.folder / ".venv" / "stays.txt", course.folder / ".venv" / "lab.log"
+    stays.touch()
+    without = {"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": f"http://127.0.0.1:{free_port()}/simple"}
+    status, output = course.lab("test", **without)
+    assert status == 1 and "No network" in output
+    status, output = course.lab("--lang", "es", "--no-browser", **without)
+    assert status == 0 and "ran jupyterlab" in output and "[1/4]" not in output, "what the lab needs is there"
+    moved = course.folder.with_name("moved")
+    course.folder.rename(moved)
+    course.folder, stays, log = moved, moved / ".venv" / "stays.txt", moved / ".venv" / "lab.log"
+    status, output = course.lab("setup", **without)
+    assert status == 1 and "No network" in output and stays.exists() and not (moved / ".venv.old").exists()
+    assert "-m venv" in log.read_text(encoding="utf-8"), "the log tells of the attempt"
+    assert course.lab("setup")[0] == 0
+    assert not stays.exists() and not (moved / ".venv.old").exists()
+
+
+def test_what_a_killed_change_left_is_known_as_ours(course):
+    (course.folder / ".venv").mkdir()
+    (course.folder / ".venv.old").mkdir()
+    (course.folder / ".venv.old" / "lab.json").write_text("{}")
+    assert course.lab("setup")[0] == 0
+    assert not (course.folder / ".venv.old").exists()
 
 
 @pytest.mark.parametrize("wheel", ["damaged", "of another machine"])

@@ -50,7 +50,7 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
     yield (
         r"name resolution|getaddrinfo|nodename nor servname|establish a new connection|network is unreachable|connection refused|timed out"
         r"|NewConnectionError|dns error|error sending request|error trying to connect|connection reset|RemoteDisconnected",
-        "No network: the package server cannot be reached. Only the first start needs it.",
+        "No network: the package server cannot be reached. Only the first start and updates need it.",
         f"connect (behind a proxy: {SET} HTTPS_PROXY=http://HOST:PORT), then {ME}",
     )
     yield (

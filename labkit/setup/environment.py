@@ -17,7 +17,7 @@ from ..errors import LabError
 from .engine import engine_pin, find_engine, install_engine
 from .machine import check_machine
 from .packages import install, install_packages, unmet
-from .places import ME, PYTHON, ROOT, STAMP, VENV, WINDOWS, cache, requirement_files
+from .places import LOG, ME, OLD, PYTHON, ROOT, STAMP, VENV, WINDOWS, cache, requirement_files
 from .programs import Step, clock, run, say, uv
 
 
@@ -43,9 +43,15 @@ def set_up(tests: bool) -> Path:
 
 def _make(tests: bool) -> None:
     start = time.monotonic()
-    say(f"Setting up in {ROOT}: 2 to 5 minutes the first time, then never again. Ctrl-C stops it; the same command goes on.")
-    if VENV.exists() and not STAMP.exists():
+    say(f"Setting up in {ROOT}: 2 to 5 minutes the first time, seconds later. Ctrl-C stops it; the same command goes on.")
+    if VENV.exists() and not STAMP.exists() and not OLD.exists():
         raise LabError(f"{VENV} was not made by lab.py, so it is left alone.", "", f"move it away or delete it, then {ME}")
+    with _nothing_lost():
+        _fill(tests)
+    say(f"Ready after {clock(time.monotonic() - start)}.")
+
+
+def _fill(tests: bool) -> None:
     with Step("[1/4] A Python environment in .venv") as step:
         if not _is_sound():
             _make_venv(step)
@@ -60,18 +66,39 @@ def _make(tests: bool) -> None:
             install_engine(wheel, step)
         run([str(PYTHON), "-m", "labkit.setup.quiet"], step)
     _stamp(_fingerprint(tests))
-    say(f"Ready after {clock(time.monotonic() - start)}.")
+
+
+@contextlib.contextmanager
+def _nothing_lost() -> Iterator[None]:
+    """Keep the environment that was there, as it was known, where what is to replace or change it comes to nothing."""
+    before = _read_stamp()
+    try:
+        yield
+    except (LabError, OSError, KeyboardInterrupt):
+        if OLD.exists():
+            with contextlib.suppress(OSError):
+                shutil.copy(LOG, OLD)
+            shutil.rmtree(VENV, ignore_errors=True)
+            OLD.replace(VENV)
+        elif before:
+            STAMP.write_text(json.dumps(before), encoding="utf-8")
+        raise
+    shutil.rmtree(OLD, ignore_errors=True)
 
 
 def _make_venv(step: Step) -> None:
-    shutil.rmtree(VENV, ignore_errors=True)
+    if OLD.exists():  # the last set-up was killed: what it left is worth less than what it was to replace
+        shutil.rmtree(VENV, ignore_errors=True)
+    elif VENV.exists():
+        VENV.replace(OLD)
     VENV.mkdir(exist_ok=True)
     _stamp("")  # before all else: from here on the folder is known as ours
-    base = getattr(sys, "_base_executable", sys.executable)  # not the one of the .venv that is gone now
-    if uv():
-        run([uv(), "venv", "--allow-existing", "--seed", "--python", base, str(VENV)], step)
-    else:
-        run([base, "-m", "venv", str(VENV)], step)
+    base = getattr(sys, "_base_executable", sys.executable)  # not the one of the .venv that has moved now
+    if shutil.which("uv"):
+        with contextlib.suppress(LabError):  # it fetches pip, which needs the network
+            run([uv(), "venv", "--allow-existing", "--seed", "--python", base, str(VENV)], step)
+            return
+    run([base, "-m", "venv", str(VENV)], step)
 
 
 def is_ready(tests: bool) -> bool:

@@ -48,9 +48,10 @@ def install(step: Step, *arguments: str, news: News = None) -> None:
     """With uv where it is, in a tenth of the time; with pip where uv is not, or cannot: it does not know pip's settings."""
     if uv():
         own = {} if shutil.which("uv") else {"UV_CACHE_DIR": str(cache() / "uv")}
-        with contextlib.suppress(LabError):
-            run([uv(), "pip", "install", "--python", str(PYTHON), *arguments], step, env=own)
-            return
+        for way in ((), ("--offline",)):  # without network, what it has kept may still be all that is needed
+            with contextlib.suppress(LabError):
+                run([uv(), "pip", "install", *way, "--python", str(PYTHON), *arguments], step, env=own)
+                return
     pip = [str(PYTHON), "-m", "pip", "install", "--no-input", "--no-compile", "--progress-bar=off", "--no-warn-script-location"]
     run([*pip, *arguments], step, news)
 

@@ -14,6 +14,7 @@ WINDOWS, MACOS = sys.platform == "win32", sys.platform == "darwin"
 ME = "py lab.py" if WINDOWS else "python3 lab.py"
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
+OLD = ROOT / ".venv.old"  # what a new environment is to replace, until that is finished
 PYTHON = VENV / "Scripts" / "python.exe" if WINDOWS else VENV / "bin" / "python"
 STAMP = VENV / "lab.json"
 LOG = VENV / "lab.log"
