@@ -204,6 +204,13 @@ def test_setup_in_a_folder_with_spaces_and_letters_of_all_kinds(made):
     assert course.value("import labkit; print(labkit.__file__)") == str(course.folder / "labkit" / "__init__.py")
 
 
+def test_labkit_is_found_whatever_the_letters_of_its_folder_and_of_the_system(made):
+    course, _ = made
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run([course.python, "-P", "-c", "import labkit"], env=env, check=True)
+
+
 def test_engine_is_built_with_the_parts_that_are_needed(made):
     course, _ = made
     flags = course.value("import llama_cpp; print(llama_cpp.flags)")
@@ -549,7 +556,7 @@ def test_what_leads_elsewhere_is_kept_from_programs(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("PIP_USER", "1")
     env = programs.environment(str(Path("/place", "bin", "python")))
-    assert "PYTHONPATH" not in env and "PIP_USER" not in env and env["PATH"].startswith(str(Path("/place", "bin")))
+    assert env["PYTHONPATH"] == str(ROOT) and "PIP_USER" not in env and env["PATH"].startswith(str(Path("/place", "bin")))
 
 
 def test_pins_are_read_whole():

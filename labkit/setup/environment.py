@@ -16,8 +16,8 @@ from pathlib import Path
 from ..errors import LabError
 from .engine import engine_pin, find_engine, install_engine
 from .machine import check_machine
-from .packages import install, install_packages, unmet
-from .places import LOG, ME, OLD, PYTHON, ROOT, STAMP, VENV, WINDOWS, cache, requirement_files
+from .packages import install, install_packages, link_in_ascii, unmet
+from .places import LOG, MACOS, ME, OLD, PYTHON, ROOT, STAMP, VENV, WINDOWS, cache, requirement_files
 from .programs import Step, clock, run, say, uv
 
 
@@ -62,9 +62,13 @@ def _fill(tests: bool) -> None:
         install_packages(tests, step)
     with Step("[4/4] labkit itself, and a first word from the engine") as step:
         install(step, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+        link_in_ascii(VENV)
         if wheel:
             install_engine(wheel, step)
-        run([str(PYTHON), "-m", "labkit.setup.quiet"], step)
+        run([str(PYTHON), "-I", "-m", "labkit.setup.quiet"], step)  # isolated: as for any program, only the link leads to labkit
+        if MACOS:  # it hides what is in dot-folders of Documents and Desktop, and Python passes over hidden links
+            with contextlib.suppress(LabError):
+                run(["/usr/bin/chflags", "-R", "nohidden", str(VENV)], step)
     _stamp(_fingerprint(tests))
 
 
@@ -147,6 +151,7 @@ def conda_python(tests: bool) -> Path | None:
         with Step(f"Adding to the active conda environment: {', '.join(missing)}") as step:
             what = ["-e", f"{ROOT}[test]"] if tests else ["--no-deps", "-e", str(ROOT)]
             run([str(python), "-m", "pip", "install", "--no-input", *what], step, log=cache() / "conda.log")
+            link_in_ascii(Path(prefix))
     return python
 
 

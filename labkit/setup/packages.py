@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -54,6 +55,16 @@ def install(step: Step, *arguments: str, news: News = None) -> None:
                 return
     pip = [str(PYTHON), "-m", "pip", "install", "--no-input", "--no-compile", "--progress-bar=off", "--no-warn-script-location"]
     run([*pip, *arguments], step, news)
+
+
+def link_in_ascii(prefix: Path) -> None:
+    """Name this folder to the environment in letters that each Python reads alike.
+
+    Before 3.13, Python reads the file that an installer leaves in the system's encoding; installers write it in UTF-8.
+    """
+    for folder in ("lib/python*/site-packages", "Lib/site-packages"):
+        for link in prefix.glob(f"{folder}/*labkit*.pth"):
+            link.write_text(f"import os, sys; sys.path.append(os.fsdecode({os.fsencode(ROOT)!r}))\n", encoding="ascii")
 
 
 def _own_index() -> bool:

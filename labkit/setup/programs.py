@@ -124,9 +124,14 @@ def hand_over(command: list[str]) -> int:
 
 
 def environment(program: str) -> dict[str, str]:
-    """The variables for a program: its neighbours come first on the PATH."""
+    """The variables for a program: its neighbours come first on the PATH, and it finds labkit without the link in the environment."""
     env = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    return {**env, "PATH": os.pathsep.join([str(Path(program).parent), env.get("PATH", "")]), "PYTHONNOUSERSITE": "1"}
+    return {
+        **env,
+        "PATH": os.pathsep.join([str(Path(program).parent), env.get("PATH", "")]),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONNOUSERSITE": "1",
+    }
 
 
 def uv() -> str:
