@@ -23,7 +23,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.setup import causes, environment, packages, places, programs
+from labkit.errors import LabError
+from labkit.setup import causes, environment, machine, packages, places, programs
 
 from .servers.programs import free_port
 
@@ -480,6 +481,18 @@ def test_doctor_before_the_setup_says_so(course):
 def test_cause_is_named_with_what_mends_it(output, words):
     error = causes.explained(output, Path("lab.log"))
     assert words in str(error) and error.fix
+
+
+def test_source_with_long_paths_is_unpacked_right_below_the_drive(tmp_path):
+    with machine.short_folder(tmp_path) as variables:
+        folder = Path(variables["TEMP"])
+        assert folder.is_dir() and len(folder.name) == 4 and folder.parent == tmp_path
+        (folder / "source").mkdir()
+    assert not folder.exists()
+    (tmp_path / "drive").touch()
+    with pytest.raises(LabError, match="LongPathsEnabled") as caught, machine.short_folder(tmp_path / "drive"):
+        pass
+    assert "engine" in caught.value.what and "environment.yml" in caught.value.fix
 
 
 @pytest.mark.parametrize(("tool", "command"), [("dnf", "dnf install gcc-c++"), ("pacman", "pacman -S base-devel"), ("", "apt install")])

@@ -14,6 +14,7 @@ from ..errors import LabError
 from .places import MACOS, ME, ROOT, VENV, WINDOWS
 
 DISK_NEEDED = 2_000_000_000
+DEEPEST = 90  # letters of this folder's path on Windows: the deepest file that is installed adds about 160
 SET = "set" if WINDOWS else "export"
 CONDA = "conda env create -f environment.yml && conda activate labkit && python lab.py"
 
@@ -68,11 +69,15 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
         "There was too little memory to compile.",
         f"close other programs, {SET} CMAKE_BUILD_PARALLEL_LEVEL=1, then {ME}",
     )
+    deep = len(str(ROOT)) > DEEPEST
     key = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
     yield (
         r"Windows Long Path support|file ?name or extension is too long|WinError 206",
-        f"The path of this folder is too long for Windows: {ROOT}",
-        rf"move it to C:\lab, or as administrator: reg add {key} /v LongPathsEnabled /t REG_DWORD /d 1 /f",
+        f"The path of this folder is too long for Windows: {ROOT}"
+        if deep
+        else "The paths in the engine's source are too long for Windows.",
+        rf"as administrator: reg add {key} /v LongPathsEnabled /t REG_DWORD /d 1 /f, then {ME}; or, without that: "
+        + (r"move this folder to C:\lab" if deep else CONDA),
     )
     yield (
         r"read-only file system|permission denied|access is denied|WinError (5|32)\b|Errno (13|30)\b",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import LabError
 from .causes import CONDA
-from .machine import check_compiler
+from .machine import check_compiler, long_paths, short_folder
 from .packages import install, pins, unmet
 from .places import LOG, PYTHON, ROOT, cache
 from .programs import Step, clock, run
@@ -114,7 +114,10 @@ def build(step: Step, folder: Path, flags: tuple[str, ...] = FLAGS) -> Path:
     if flags != FLAGS or os.environ.get("CMAKE_ARGS"):
         env["PIP_NO_CACHE_DIR"] = "1"  # pip keeps wheels too, whatever flags they were built with
     command = [str(PYTHON), "-m", "pip", "wheel", "-v", "--no-input", "--no-deps", "--no-build-isolation", "--require-hashes"]
-    run([*command, f"--wheel-dir={folder}", "-r", str(source)], step, _compiler_news(), env=env)
+    with contextlib.ExitStack() as stack:
+        if not long_paths():
+            env |= stack.enter_context(short_folder(Path(folder.anchor)))
+        run([*command, f"--wheel-dir={folder}", "-r", str(source)], step, _compiler_news(), env=env)
     return next(folder.glob("*.whl"))
 
 

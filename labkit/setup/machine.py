@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from .causes import DISK_NEEDED, explained
+from .causes import DEEPEST, DISK_NEEDED, explained
 from .places import MACOS, ROOT, WINDOWS, cache
 from .programs import uv
 
@@ -32,17 +35,38 @@ def check_machine() -> None:
         raise explained("no space left")
     if not uv() and not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise explained("ensurepip is not available")
-    if not _long_paths() and len(str(ROOT)) > 90:  # the deepest file that is installed adds about 160
+    if not long_paths() and len(str(ROOT)) > DEEPEST:
         raise explained("Windows Long Path support")
 
 
-def _long_paths() -> bool:
+def long_paths() -> bool:
+    """Whether a path may have more than 259 letters: on Windows only where somebody has said so."""
     if sys.platform != "win32":
         return True
     import winreg
 
     with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
         return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+
+
+@contextlib.contextmanager
+def short_folder(drive: Path) -> Iterator[dict[str, str]]:
+    """Variables that lead temporary files right below a drive: the engine's source adds 248 letters, too many for Windows elsewhere.
+
+    Raises
+    ------
+    LabError
+        Nothing may be written there.
+    """
+    folder = drive / secrets.token_hex(2)
+    try:
+        folder.mkdir()
+    except OSError:
+        raise explained("Windows Long Path support") from None
+    try:
+        yield {"TEMP": str(folder), "TMP": str(folder)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_compiler() -> None:
