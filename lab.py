@@ -10,8 +10,8 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to read this file, and say this
     sys.exit(
         "lab.py needs Python 3.11 or newer; this is %s (%s).\n"  # noqa: UP031
-        "To mend it: install Python 3.12 (from python.org or your system's packages), then: python3.12 lab.py"
-        % (sys.version.split()[0], sys.executable)
+        "To mend it: install Python 3.12 (from python.org or your system's packages), then: %s lab.py"
+        % (sys.version.split()[0], sys.executable, "py -3.12" if sys.platform == "win32" else "python3.12")
     )
 
 import argparse

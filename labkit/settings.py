@@ -13,6 +13,7 @@ from .errors import OptionError
 
 OLLAMA_PORT = 11434
 SERVICE_STORE = Path("/usr/share/ollama/.ollama/models")  # the Linux installer runs Ollama as a user of its own
+LAB = "py lab.py" if sys.platform == "win32" else "python3 lab.py"  # how one starts lab.py here
 
 
 @dataclass(frozen=True)

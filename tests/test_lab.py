@@ -483,6 +483,22 @@ def test_cause_is_named_with_what_mends_it(output, words):
     assert words in str(error) and error.fix
 
 
+def test_advice_on_windows_is_for_its_shells():
+    code = """
+import os, pathlib, shutil, sys, tempfile
+sys.platform = "win32"
+from labkit.health.texts import TEXTS
+from labkit.setup import causes, places
+for _, what, fix in causes._known_causes():
+    print(what, fix)
+print(causes.CONDA, TEXTS)
+"""
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
+    assert not re.findall(r"&&|\bexport |TMPDIR|python3|\bcp -r", said)
+    assert '$env:PIP_CERT="FILE.pem"' in said and "set PIP_CERT=FILE.pem" in said and "py -3.12 lab.py" in said and "robocopy" in said
+    assert said.count("`py lab.py`") == 4
+
+
 def test_source_with_long_paths_is_unpacked_right_below_the_drive(tmp_path):
     with machine.short_folder(tmp_path) as variables:
         folder = Path(variables["TEMP"])

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from .. import settings
 from ..errors import MissingDependencyError
 
 LOG: deque[str] = deque(maxlen=50)  # warnings and errors of llama.cpp
@@ -40,7 +41,7 @@ def _import() -> Any:
         llama_cpp.llama_log_set(_keep_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         return llama_cpp
-    fix = "Run `python3 lab.py` in the course folder, or with conda: `conda env create -f environment.yml`."
+    fix = f"Run `{settings.LAB}` in the course folder, or with conda: `conda env create -f environment.yml`."
     raise MissingDependencyError(what, cause, fix)
 
 

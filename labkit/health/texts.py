@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .. import settings
+
 # Shape as well as colour tells them apart.
 MARKS = {"ok": "✓", "note": "•", "problem": "✗"}
 
@@ -61,9 +63,9 @@ NAMES = {
 
 TEXTS = {
     "en": {
-        "python_old": "Install Python 3.11 or newer, then run `python3 lab.py` again.",
+        "python_old": f"Install Python 3.11 or newer, then run `{settings.LAB}` again.",
         "missing": "missing: {names}",
-        "set_up": "Run `python3 lab.py` in the kit's folder: it repairs the environment.",
+        "set_up": f"Run `{settings.LAB}` in the kit's folder: it repairs the environment.",
         "packages_ok": "{count} installed",
         "engine_ok": "llama-cpp-python {version}",
         "engine_absent": "llama-cpp-python cannot be imported: {error}",
@@ -92,9 +94,9 @@ TEXTS = {
         "proxy_fix": "labkit goes past it for local addresses. For others: `NO_PROXY=localhost,127.0.0.1`.",
     },
     "es": {
-        "python_old": "Instala Python 3.11 o posterior y ejecuta otra vez `python3 lab.py`.",
+        "python_old": f"Instala Python 3.11 o posterior y ejecuta otra vez `{settings.LAB}`.",
         "missing": "faltan: {names}",
-        "set_up": "Ejecuta `python3 lab.py` en la carpeta del kit: repara el entorno.",
+        "set_up": f"Ejecuta `{settings.LAB}` en la carpeta del kit: repara el entorno.",
         "packages_ok": "{count} instalados",
         "engine_ok": "llama-cpp-python {version}",
         "engine_absent": "no se puede importar llama-cpp-python: {error}",

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import LabError
-from .places import MACOS, ME, ROOT, VENV, WINDOWS
+from .places import MACOS, ME, ROOT, VENV, WINDOWS, in_turn, set_to
 
 DISK_NEEDED = 2_000_000_000
 DEEPEST = 90  # letters of this folder's path on Windows: the deepest file that is installed adds about 160
-SET = "set" if WINDOWS else "export"
-CONDA = "conda env create -f environment.yml && conda activate labkit && python lab.py"
+CONDA = in_turn("conda env create -f environment.yml", "conda activate labkit", "python lab.py")
+PYTHON_312 = "py -3.12 lab.py" if WINDOWS else "python3.12 lab.py"
 
 
 def explained(output: str, log: Path | None = None) -> LabError:
@@ -35,24 +35,25 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
     yield (
         r"no space left|not enough space on the disk|disk quota exceeded|Errno 28\b|WinError 112",
         f"The disk is full: {DISK_NEEDED / 1e9:.0f} GB are needed in this folder, in the cache folder and in the temporary folder.",
-        f"make room (an old set-up goes with the folder {VENV}), or use another disk: LABKIT_CACHE=FOLDER TMPDIR=FOLDER {ME}",
+        f"make room (an old set-up goes with the folder {VENV}), or use another disk: "
+        f"{set_to('LABKIT_CACHE', 'FOLDER')} and {set_to('TEMP' if WINDOWS else 'TMPDIR', 'FOLDER')}, then {ME}",
     )
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or "from the system's settings"
     yield (
         r"ProxyError|407 Proxy|connect to proxy|proxy tunnel|tunnel error|for SOCKS support",
         f"The proxy ({proxy}) does not let us through.",
-        f"{SET} HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT (without a proxy: {SET} HTTPS_PROXY=), then {ME}",
+        f"{set_to('HTTPS_PROXY', 'http://USER:PASSWORD@HOST:PORT')}, or without a proxy: {set_to('HTTPS_PROXY', '')}; then {ME}",
     )
     yield (
         r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer",
         "The certificate of the package server is not trusted: a school or company network may put its own in between.",
-        f"{SET} PIP_CERT=FILE.pem and {SET} SSL_CERT_FILE=FILE.pem, with the file from your network's keepers, then {ME}",
+        f"{set_to('PIP_CERT', 'FILE.pem')} and {set_to('SSL_CERT_FILE', 'FILE.pem')}, with the file from your network's keepers, then {ME}",
     )
     yield (
         r"name resolution|getaddrinfo|nodename nor servname|establish a new connection|network is unreachable|connection refused|timed out"
         r"|NewConnectionError|dns error|error sending request|error trying to connect|connection reset|RemoteDisconnected",
         "No network: the package server cannot be reached. Only the first start and updates need it.",
-        f"connect (behind a proxy: {SET} HTTPS_PROXY=http://HOST:PORT), then {ME}",
+        f"connect (behind a proxy: {set_to('HTTPS_PROXY', 'http://HOST:PORT')}), then {ME}",
     )
     yield (
         r"do not match the hashes|hash mismatch",
@@ -67,7 +68,7 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
     yield (
         r"Killed signal|fatal error: Killed|out of memory|virtual memory exhausted|MemoryError",
         "There was too little memory to compile.",
-        f"close other programs, {SET} CMAKE_BUILD_PARALLEL_LEVEL=1, then {ME}",
+        f"close other programs, {set_to('CMAKE_BUILD_PARALLEL_LEVEL', '1')}, then {ME}",
     )
     deep = len(str(ROOT)) > DEEPEST
     key = r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem"
@@ -82,18 +83,26 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
     yield (
         r"read-only file system|permission denied|access is denied|WinError (5|32)\b|Errno (13|30)\b",
         f"This folder cannot be written: {ROOT}" + (" (a JupyterLab that still runs from it has the same effect)" if WINDOWS else ""),
-        f"use a copy of it: cp -r {shlex.quote(str(ROOT))} ~/labkit && cd ~/labkit && {ME}",
+        f"use a copy of it: {in_turn(*_copy(Path.home() / 'labkit'), ME)}",
     )
     yield (
         r"ensurepip is not available|No module named '?(ensurepip|venv|pip)\b",
         f"This Python ({sys.executable}) cannot make environments: its module ensurepip is missing.",
-        f"sudo apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv, then {ME}",
+        f"install Python 3.12 from python.org, then {PYTHON_312}"
+        if WINDOWS
+        else f"sudo apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv, then {ME}",
     )
     yield (
         r"no matching distribution|requires a different python|no solution found",
         f"A package has nothing for Python {sys.version.split()[0]} on this system.",
-        "take Python 3.12, for which everything is published: python3.12 lab.py",
+        f"take Python 3.12, for which everything is published: {PYTHON_312}",
     )
+
+
+def _copy(folder: Path) -> tuple[str, str]:
+    if WINDOWS:
+        return f'robocopy "{ROOT}" "{folder}" /E /XD .venv', f'cd "{folder}"'
+    return f"cp -r {shlex.quote(str(ROOT))} {shlex.quote(str(folder))}", f"cd {shlex.quote(str(folder))}"
 
 
 def compiler_command() -> str:

@@ -11,7 +11,7 @@ from .. import settings
 from ..errors import LabError
 
 WINDOWS, MACOS = sys.platform == "win32", sys.platform == "darwin"
-ME = "py lab.py" if WINDOWS else "python3 lab.py"
+ME = settings.LAB
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 OLD = ROOT / ".venv.old"  # what a new environment is to replace, until that is finished
@@ -33,4 +33,14 @@ def cache() -> Path:
             return folder
     except OSError as error:
         what = f"The cache folder {folder} cannot be written ({os.strerror(error.errno or 0)})."
-        raise LabError(what, "", f"name another one: LABKIT_CACHE=FOLDER {ME}") from None
+        raise LabError(what, "", f"name another one: {set_to('LABKIT_CACHE', 'FOLDER')}, then {ME}") from None
+
+
+def set_to(name: str, value: str) -> str:
+    """What one types to give a variable a value, in the shells of this system."""
+    return f'$env:{name}="{value}" (in cmd: set {name}={value})' if WINDOWS else f"export {name}={value}"
+
+
+def in_turn(*commands: str) -> str:
+    """Commands to type one after the other: PowerShell of Windows knows no `&&`."""
+    return (", then " if WINDOWS else " && ").join(commands)
