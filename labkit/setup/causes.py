@@ -15,28 +15,30 @@ from .places import MACOS, ME, ROOT, VENV, WINDOWS, in_turn, set_to
 
 DISK_NEEDED = 2_000_000_000
 DEEPEST = 90  # letters of this folder's path on Windows: the deepest file that is installed adds about 160
+DENIED = r"read-only file system|permission denied|access is denied|WinError (5|32)\b|Errno (13|30)\b"
+TEMPORARY = "TEMP" if WINDOWS else "TMPDIR"
 CONDA = in_turn("conda env create -f environment.yml", "conda activate labkit", "python lab.py")
 PYTHON_312 = "py -3.12 lab.py" if WINDOWS else "python3.12 lab.py"
 
 
 def explained(output: str, log: Path | None = None) -> LabError:
     """The first known cause that fits the output, else its last lines as they are."""
-    for pattern, what, fix in _known_causes():
+    log = log if log and log.exists() else None
+    for pattern, what, fix in _known_causes(output):
         if re.search(pattern, output, re.IGNORECASE):
             return LabError(what, f"All of the output: {log}" if log else "", fix)
     last = "\n      ".join(output.splitlines()[-12:])
-    return LabError(
-        "A program failed. Its last words:", f"\n      {last}", f"{ME}, once more; if it stops here again, ask with the file {log}"
-    )
+    whole = f"the file {log}" if log else "these lines"
+    return LabError("A program failed. Its last words:", f"\n      {last}", f"{ME}, once more; if it stops here again, ask with {whole}")
 
 
-def _known_causes() -> Iterator[tuple[str, str, str]]:
+def _known_causes(output: str = "") -> Iterator[tuple[str, str, str]]:
     """(what stands in the output, what happened, what mends it)"""
     yield (
         r"no space left|not enough space on the disk|disk quota exceeded|Errno 28\b|WinError 112",
         f"The disk is full: {DISK_NEEDED / 1e9:.0f} GB are needed in this folder, in the cache folder and in the temporary folder.",
         f"make room (an old set-up goes with the folder {VENV}), or use another disk: "
-        f"{set_to('LABKIT_CACHE', 'FOLDER')} and {set_to('TEMP' if WINDOWS else 'TMPDIR', 'FOLDER')}, then {ME}",
+        f"{set_to('LABKIT_CACHE', 'FOLDER')} and {set_to(TEMPORARY, 'FOLDER')}, then {ME}",
     )
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or "from the system's settings"
     yield (
@@ -80,8 +82,10 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
         rf"as administrator: reg add {key} /v LongPathsEnabled /t REG_DWORD /d 1 /f, then {ME}; or, without that: "
         + (r"move this folder to C:\lab" if deep else CONDA),
     )
+    if place := _denied_elsewhere(output):
+        yield (DENIED, f"{place} may not be written or run.", f"{set_to(TEMPORARY, 'FOLDER')} with a folder that may, then {ME}")
     yield (
-        r"read-only file system|permission denied|access is denied|WinError (5|32)\b|Errno (13|30)\b",
+        DENIED,
         f"This folder cannot be written: {ROOT}" + (" (a JupyterLab that still runs from it has the same effect)" if WINDOWS else ""),
         f"use a copy of it: {in_turn(*_copy(Path.home() / 'labkit'), ME)}",
     )
@@ -97,6 +101,16 @@ def _known_causes() -> Iterator[tuple[str, str, str]]:
         f"A package has nothing for Python {sys.version.split()[0]} on this system.",
         f"take Python 3.12, for which everything is published: {PYTHON_312}",
     )
+
+
+def _denied_elsewhere(output: str) -> str:
+    """The path outside this folder that an output says is denied; "" where it names none, or one in here."""
+    for line in output.replace("\\\\", "\\").splitlines():
+        if re.search(DENIED, line, re.IGNORECASE) and str(ROOT) not in line:
+            paths = re.findall(r"""['"`]((?:/|[A-Z]:\\)[^'"`]+)|(?<!\S)((?:/|[A-Z]:\\)[^\s:'"`]+)""", line)
+            if paths:
+                return "".join(paths[-1])
+    return ""
 
 
 def _copy(folder: Path) -> tuple[str, str]:

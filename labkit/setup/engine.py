@@ -16,7 +16,7 @@ from ..errors import LabError
 from .causes import CONDA
 from .machine import check_compiler, long_paths, short_folder
 from .packages import install, pins, unmet
-from .places import LOG, PYTHON, ROOT, cache
+from .places import LOG, PYTHON, ROOT, VENV, cache
 from .programs import Step, clock, run
 
 ENGINE = "llama-cpp-python"
@@ -101,20 +101,20 @@ def build(step: Step, folder: Path, flags: tuple[str, ...] = FLAGS) -> Path:
     """A wheel from the source package whose hash is pinned, with the parts that the kit needs."""
     check_compiler()
     step.say("There is no ready-made one for this machine: building it, about 2 minutes on two cores, once for this user.")
-    tools, source = folder / "tools", folder / "source.txt"
-    install(step, "--target", str(tools), "--require-hashes", "-r", str(ROOT / "requirements-build.txt"))
-    includes = []
+    source, includes = folder / "source.txt", []
     for project, text in INCLUDES.items():
         file = folder / f"{project}.cmake"
         file.write_text(text, encoding="utf-8")
         includes.append(f"-DCMAKE_PROJECT_{project}_INCLUDE={file.as_posix()}")
     source.write_text(engine_pin() + "\n", encoding="utf-8")
     arguments = shlex.join([*flags, *includes])
-    env = {"PYTHONPATH": str(tools), "CMAKE_ARGS": f"{arguments} {os.environ.get('CMAKE_ARGS', '')}"}
+    env = {"CMAKE_ARGS": f"{arguments} {os.environ.get('CMAKE_ARGS', '')}"}
     if flags != FLAGS or os.environ.get("CMAKE_ARGS"):
         env["PIP_NO_CACHE_DIR"] = "1"  # pip keeps wheels too, whatever flags they were built with
     command = [str(PYTHON), "-m", "pip", "wheel", "-v", "--no-input", "--no-deps", "--no-build-isolation", "--require-hashes"]
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:  # the tools are here, since the folder for temporary files may forbid to run what is in it
+        env["PYTHONPATH"] = stack.enter_context(tempfile.TemporaryDirectory(prefix="tools-", dir=VENV))
+        install(step, "--target", env["PYTHONPATH"], "--require-hashes", "-r", str(ROOT / "requirements-build.txt"))
         if not long_paths():
             env |= stack.enter_context(short_folder(Path(folder.anchor)))
         run([*command, f"--wheel-dir={folder}", "-r", str(source)], step, _compiler_news(), env=env)
