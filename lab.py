@@ -32,9 +32,10 @@ from labkit.setup.programs import Step, hand_over, say
 
 
 def main(arguments: Sequence[str]) -> int:
-    for name in ("SIGTERM", "SIGHUP"):  # end as with Ctrl-C: together with everything that we started
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # end as with Ctrl-C: together with everything that we started; what nohup ignores stays ignored
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     options = parse(arguments)
     try:
         return int(COMMANDS[options.command](options) or 0)

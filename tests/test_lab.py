@@ -74,7 +74,12 @@ dependencies = ["jupyterlab>=4", "llama-cpp-python>=0.3.34,<0.4"]
 optional-dependencies.test = ["pytest>=8"]
 """
 WITHOUT_UV = [folder for folder in os.environ["PATH"].split(os.pathsep) if not shutil.which("uv", path=folder)]
-SAYS_ITS_ARGUMENTS = "import os, sys\nprint('ran', os.path.basename(os.path.dirname(__file__)), *sys.argv[1:])\n"
+SAYS_ITS_ARGUMENTS = """
+import os, signal, sys
+print("ran", os.path.basename(os.path.dirname(__file__)), *sys.argv[1:])
+print("hang-up:", hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP).name)
+print("folders:", *(os.environ.get(name, "") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")))
+"""
 
 
 class Course:
@@ -215,6 +220,9 @@ def test_labkit_is_found_whatever_the_letters_of_its_folder_and_of_the_system(ma
 def test_engine_is_built_with_the_parts_that_are_needed(made):
     course, _ = made
     flags = course.value("import llama_cpp; print(llama_cpp.flags)")
+    log = (course.folder / ".venv" / "lab.log").read_text(encoding="utf-8")
+    assert f"--target '{course.folder}/.venv/tools-" in log.replace("\\", "/"), "where programs may be run"
+    assert not list((course.folder / ".venv").glob("tools-*"))
     assert "-DLLAVA_BUILD=OFF" in flags and "-DGGML_NATIVE=OFF" in flags
     assert re.search(r"-DCMAKE_PROJECT_llama\.cpp_INCLUDE=\S*llama\.cpp\.cmake", flags)
 
@@ -235,6 +243,13 @@ def test_second_start_opens_the_lesson_and_installs_nothing(made):
     ran = output[output.index("ran jupyterlab") :]
     assert "--LabApp.default_url=/lab/tree/notebooks/es/01_hola.ipynb" in ran
     assert f"--ServerApp.root_dir={course.folder}" in ran and "--no-browser" in ran and "--port=8123" in ran
+
+
+@posix
+def test_lab_goes_on_after_logout_where_nohup_started_it(made):
+    course, _ = made
+    assert "hang-up: SIG_DFL" in course.lab("--lang", "es", "--no-browser")[1]
+    assert "hang-up: SIG_IGN" in course.lab("--lang", "es", "--no-browser", before=("nohup",))[1]
 
 
 def test_absent_lesson_is_an_error_with_advice(made):
@@ -472,7 +487,10 @@ def test_doctor_before_the_setup_says_so(course):
         ("c++: fatal error: Killed signal terminated program cc1plus", "memory"),
         ("OSError: [Errno 2] No such file: HINT: enable Windows Long Path support", "too long"),
         ("PermissionError: [WinError 5] Access is denied: 'zmq.pyd'", "cannot be written"),
-        ("[Errno 30] Read-only file system: '/x'", "cannot be written"),
+        ("[Errno 30] Read-only file system: '/x'", "/x may not be written or run"),
+        ("/bin/sh: 1: /tmp/tools/cmake: Permission denied", "/tmp/tools/cmake may not be written or run"),
+        (r"PermissionError: [Errno 13] Permission denied: 'C:\\Temp\\x'", r"C:\Temp\x may not be written or run"),
+        (f"[Errno 13] Permission denied: '{ROOT}/.venv/x'", "This folder cannot be written"),
         ("created successfully because ensurepip is not available.  On Debian/Ubuntu systems, you need to", "sudo apt install python3"),
         ("ERROR: No matching distribution found for numpy==2.4.6", "has nothing for Python"),
         ("Segmentation fault\nsomething that nobody foresaw", "something that nobody foresaw"),
@@ -481,6 +499,7 @@ def test_doctor_before_the_setup_says_so(course):
 def test_cause_is_named_with_what_mends_it(output, words):
     error = causes.explained(output, Path("lab.log"))
     assert words in str(error) and error.fix
+    assert "lab.log" not in str(error), "there is none"
 
 
 def test_advice_on_windows_is_for_its_shells():
