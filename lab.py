@@ -27,7 +27,7 @@ from labkit.setup.causes import explained
 from labkit.setup.environment import conda_python, is_ready, set_up
 from labkit.setup.lessons import find_lessons, report_table, run_lesson
 from labkit.setup.machine import check_machine, is_root
-from labkit.setup.places import LOG, PYTHON
+from labkit.setup.places import LOG, PYTHON, keep_in_cache
 from labkit.setup.programs import Step, hand_over, say
 
 
@@ -81,6 +81,7 @@ def open_lab(options: argparse.Namespace) -> int:
     command += [f"--LabApp.default_url=/lab/tree/{quote(lesson.relative_to(ROOT).as_posix())}"]
     command += ["--no-browser"] if options.no_browser else []
     command += ["--allow-root"] if is_root() else []  # a container, mostly; JupyterLab would refuse
+    keep_in_cache()
     os.environ["LABKIT_LANG"] = options.lang  # for notebooks that do not say theirs
     say(f"Opening {lesson.relative_to(ROOT)} in JupyterLab. Ctrl-C ends it: save your notebooks first.\n")
     return hand_over(command)

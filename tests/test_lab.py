@@ -108,11 +108,12 @@ class Course:
         own = {"LABKIT_CACHE": str(self.cache), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": self.shelf.as_uri(), "PIP_CONFIG_FILE": os.devnull}
         own |= {"PIP_CACHE_DIR": str(self.folder.with_name("pip cache"))}
         own |= {"PATH": os.pathsep.join(WITHOUT_UV), "CONDA_PREFIX": "", "LC_ALL": "C.UTF-8"}
+        usual = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON"))}
         command = [*before, sys.executable, str(self.folder / "lab.py"), *arguments]
         return subprocess.Popen(
             command,
             cwd=self.folder.parent,
-            env={**os.environ, **own, **env},
+            env={**usual, **own, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -452,6 +453,7 @@ def test_full_or_read_only_disk_is_said_before_anything_is_written(course, tmp_p
     small.__dict__ |= course.__dict__ | {"folder": disk / "course"}
     status, output = small.lab("setup", before=(*before, "sh", "-c", script, "sh", str(disk), str(course.folder)))
     assert status == 1 and words in output and "To mend it:" in output and "Traceback" not in output
+    assert ("disk is full" in words) == (f"Free: 0.1 GB in {small.folder}" in output)
 
 
 def test_cache_that_cannot_be_written_is_said_with_another_place(course):
@@ -459,6 +461,15 @@ def test_cache_that_cannot_be_written_is_said_with_another_place(course):
     file.touch()
     status, output = course.lab("setup", LABKIT_CACHE=str(file))
     assert status == 1 and "LABKIT_CACHE=FOLDER" in output and "Traceback" not in output
+
+
+def test_home_that_cannot_be_written_is_left_out(made):
+    course, _ = made
+    absent = course.folder / "lab.py" / "home"
+    output = course.lab("--lang", "es", "--no-browser", HOME=str(absent), USERPROFILE=str(absent))[1]
+    folders = output.partition("folders: ")[2].splitlines()[0]
+    assert folders.count(str(course.cache / "jupyter")) == 4
+    assert "folders:    \n" in course.lab("--lang", "es", "--no-browser", HOME=str(course.cache))[1]
 
 
 def test_doctor_before_the_setup_says_so(course):
@@ -528,6 +539,22 @@ def test_source_with_long_paths_is_unpacked_right_below_the_drive(tmp_path):
     with pytest.raises(LabError, match="LongPathsEnabled") as caught, machine.short_folder(tmp_path / "drive"):
         pass
     assert "engine" in caught.value.what and "environment.yml" in caught.value.fix
+
+
+def test_proxy_is_named_without_its_password(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://ana:s3cret@proxy.school:3128")
+    error = causes.explained("407 Proxy Authentication Required")
+    assert "proxy.school:3128" in error.what and "s3cret" not in str(error)
+
+
+def test_absent_package_is_named(monkeypatch):
+    output = "ERROR: No matching distribution found for numpy==2.4.6"
+    monkeypatch.delenv("PIP_NO_INDEX", raising=False)
+    assert causes.explained(output).what.startswith("numpy has nothing for Python")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/shelf")
+    error = causes.explained(output)
+    assert error.what.startswith("numpy has nothing for Python") and "/shelf" in error.what and error.fix.startswith("put it there")
 
 
 @pytest.mark.parametrize(("tool", "command"), [("dnf", "dnf install gcc-c++"), ("pacman", "pacman -S base-devel"), ("", "apt install")])

@@ -41,6 +41,7 @@ def _known_causes(output: str = "") -> Iterator[tuple[str, str, str]]:
         f"{set_to('LABKIT_CACHE', 'FOLDER')} and {set_to(TEMPORARY, 'FOLDER')}, then {ME}",
     )
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or "from the system's settings"
+    proxy = proxy.rpartition("@")[2]  # without the password
     yield (
         r"ProxyError|407 Proxy|connect to proxy|proxy tunnel|tunnel error|for SOCKS support",
         f"The proxy ({proxy}) does not let us through.",
@@ -96,10 +97,14 @@ def _known_causes(output: str = "") -> Iterator[tuple[str, str, str]]:
         if WINDOWS
         else f"sudo apt install python{sys.version_info[0]}.{sys.version_info[1]}-venv, then {ME}",
     )
+    named = re.search(r"no matching distribution found for ([\w.-]+)", output, re.IGNORECASE)
+    shelf = os.environ.get("PIP_FIND_LINKS") or "your package folder"
+    own = bool(os.environ.get("PIP_NO_INDEX"))
     yield (
         r"no matching distribution|requires a different python|no solution found",
-        f"A package has nothing for Python {sys.version.split()[0]} on this system.",
-        f"take Python 3.12, for which everything is published: {PYTHON_312}",
+        f"{named[1] if named else 'A package'} has nothing for Python {sys.version.split()[0]} on this system"
+        + (f" in {shelf}." if own else "."),
+        f"put it there, then {ME}" if own else f"try Python 3.12: {PYTHON_312}",
     )
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import LabError
 from .causes import DEEPEST, DISK_NEEDED, explained
 from .places import MACOS, ROOT, WINDOWS, cache
 from .programs import uv
@@ -31,8 +32,11 @@ def check_machine() -> None:
             pass
     except OSError as error:
         raise explained(str(error)) from None
-    if min(shutil.disk_usage(folder).free for folder in (ROOT, cache(), tempfile.gettempdir())) < DISK_NEEDED:
-        raise explained("no space left")
+    free = {folder: shutil.disk_usage(folder).free for folder in (ROOT, cache(), Path(tempfile.gettempdir()))}
+    small = [f"{size / 1e9:.1f} GB in {folder}" for folder, size in free.items() if size < DISK_NEEDED]
+    if small:
+        full = explained("no space left")
+        raise LabError(full.what, f"Free: {', '.join(small)}.", full.fix)
     if not uv() and not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise explained("ensurepip is not available")
     if not long_paths() and len(str(ROOT)) > DEEPEST:

@@ -19,6 +19,8 @@ PYTHON = VENV / "Scripts" / "python.exe" if WINDOWS else VENV / "bin" / "python"
 STAMP = VENV / "lab.json"
 LOG = VENV / "lab.log"
 
+HOME_FOLDERS = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
+
 
 def requirement_files(tests: bool) -> list[Path]:
     return [ROOT / "requirements.txt", *([ROOT / "requirements-test.txt"] if tests else [])]
@@ -34,6 +36,13 @@ def cache() -> Path:
     except OSError as error:
         what = f"The cache folder {folder} cannot be written ({os.strerror(error.errno or 0)})."
         raise LabError(what, "", f"name another one: {set_to('LABKIT_CACHE', 'FOLDER')}, then {ME}") from None
+
+
+def keep_in_cache() -> None:
+    """Give JupyterLab folders below the cache where it may write nothing into the home folder."""
+    if not os.access(Path.home(), os.W_OK):
+        for name, folder in HOME_FOLDERS.items():
+            os.environ.setdefault(name, str(cache() / "jupyter" / folder))
 
 
 def set_to(name: str, value: str) -> str:
