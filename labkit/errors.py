@@ -21,6 +21,8 @@ it is raised, and shown in the reader's language (`translation.py`).
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 
@@ -63,6 +65,16 @@ def _rebuild(kind: type[LabError], state: dict[str, Any]) -> LabError:
     error = kind(state["what"], state["cause"], state["fix"])
     error.__dict__.update(state)
     return error
+
+
+def status_of(command: Callable[[], object], name: str) -> int:
+    """Run a command to its exit status; an error of ours is one line on stderr and 1."""
+    try:
+        command()
+    except LabError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 class BackendError(LabError):

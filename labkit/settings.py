@@ -73,6 +73,20 @@ def language() -> str:
     return "es" if name.strip().lower().startswith(("es", "spanish")) else "en"
 
 
+def command_for(extra: str) -> str:
+    """What installs an extra into the environment of this very Python, from this copy of the kit: the index has others of its name.
+
+    >>> command_for("train").endswith('[train]"')
+    True
+    """
+    import shlex
+    import subprocess
+
+    root = Path(__file__).resolve().parents[1]
+    quote = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
+    return f'{quote([sys.executable])} -m pip install -e "{root}[{extra}]"'
+
+
 def watched() -> bool:
     """Whether somebody looks at this process now: a terminal, or a notebook that is open in an editor.
 

@@ -52,7 +52,7 @@ def messages() -> dict[str, str]:
             names = constants if named else {**constants, **_assigned(scope, constants)}
             for node in _named(scope) if named else _parts(scope):
                 for text in _texts(node, names):
-                    if text.replace(ANY, "").strip(" :.,()'\n") and not text.startswith("pip "):
+                    if text.replace(ANY, "").strip(" :.,()'\n"):
                         found.setdefault(text, f"{place}:{node.lineno}")
     return found
 

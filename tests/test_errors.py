@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +44,9 @@ def test_the_tree_in_the_module_text_names_every_class(kind):
 
 def test_missing_parts_leave_no_stray_spaces():
     assert str(errors.LabError("It broke.", fix="Mend it.")) == "It broke. Mend it."
+
+
+@pytest.mark.parametrize("command", [["labkit.zoo", "export", "mini-embed"], ["labkit.zoo", "evaluate", "mini-n"]])
+def test_an_error_of_a_command_is_one_line(command):
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1 and done.stderr.startswith("labkit.zoo: ") and done.stderr.count("\n") == 1

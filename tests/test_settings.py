@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,8 @@ def test_the_language_is_ours_else_the_systems(variables, language, monkeypatch)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert settings.language() == language
+
+
+def test_an_extra_is_installed_from_this_folder_for_this_python():
+    command = settings.command_for("train,onnx")
+    assert shlex.split(command) == [sys.executable, "-m", "pip", "install", "-e", f"{Path(__file__).parents[1]}[train,onnx]"]

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .. import settings
 from ..errors import ExerciseError, LabError, MissingDependencyError
 from .judges import Judges
 from .source import KIT, Source, read_text, sources
@@ -276,7 +277,7 @@ def _results(work: Sequence[Work], jobs: int, scheduler: str) -> Iterator[dict[s
         from distributed import Client
         from distributed import as_completed as completed
     except ImportError:
-        raise MissingDependencyError("--scheduler needs Dask, which is not installed.", fix="pip install 'labkit[dask]'") from None
+        raise MissingDependencyError("--scheduler needs Dask, which is not installed.", fix=settings.command_for("dask")) from None
     try:
         client = Client(scheduler, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError) as error:

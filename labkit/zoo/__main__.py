@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from ..errors import status_of
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -15,7 +18,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=300, help="evaluate: of each skill and language")
     parser.add_argument("--skill", action="append", default=[], help="evaluate: this skill alone, or several; the rest of the card stays")
     parser.add_argument("--out", type=Path, help="export: the folder to write (default: build/NAME)")
-    parser.add_argument("--onnx", type=Path, help="export: also write a folder for ONNX Runtime GenAI here; needs labkit[onnx]")
+    parser.add_argument("--onnx", type=Path, help="export: also write a folder for ONNX Runtime GenAI here; needs the extra onnx")
     arguments = parser.parse_args(words)
     if arguments.step == "evaluate":
         from .training.evaluate import write_card
@@ -33,6 +36,7 @@ def export(name: str, folder: Path, onnx: Path | None) -> None:
     LabError
         The model is none of the chat models, or what converts it is absent.
     """
+    from .. import settings
     from ..errors import MissingDependencyError, OptionError
     from . import catalog
 
@@ -41,11 +45,11 @@ def export(name: str, folder: Path, onnx: Path | None) -> None:
     try:
         from .training import huggingface
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"{error.name} is absent.", fix="pip install 'labkit[train]'") from None
+        raise MissingDependencyError(f"{error.name} is absent.", fix=settings.command_for("train")) from None
     print(huggingface.to_folder(catalog.path(name), folder))
     if onnx:
         print(huggingface.to_onnx(folder, onnx))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status_of(main, "labkit.zoo"))

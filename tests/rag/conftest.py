@@ -39,7 +39,7 @@ def school(embedder: lab.Model, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def postgres() -> Iterator[Any]:
     """A real PostgreSQL server with pgvector, started here and ended here."""
     if not importlib.util.find_spec("pgserver"):
-        absent("postgres", "the package pgserver is not installed (it has wheels for Python before 3.13): pip install 'labkit[test]'")
+        absent("postgres", "the package pgserver is not installed (it has wheels for Python before 3.13): pip install -e '.[test]'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pgserver

@@ -72,7 +72,7 @@ def llama_cpp_server(embedding_file: Path, tmp_path_factory: pytest.TempPathFact
     """A real `python -m llama_cpp.server` with mini-m and mini-bert."""
     for package in ("llama_cpp", "fastapi", "uvicorn", "sse_starlette", "starlette_context", "pydantic_settings"):
         if not importlib.util.find_spec(package):
-            absent("llama_cpp_server", f"the package {package} is not installed: pip install 'labkit[test]'")
+            absent("llama_cpp_server", f"the package {package} is not installed: pip install -e '.[test]'")
     folder, port = tmp_path_factory.mktemp("llama_cpp"), free_port()
     models = [
         {"model": str(catalog.path("mini-m")), "model_alias": "mini-m", "n_ctx": WINDOW, "n_threads": 1},

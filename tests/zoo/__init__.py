@@ -15,4 +15,4 @@ def needs(*modules: str) -> None:
     if missing and "train" in REQUIRED:
         pytest.fail(f"LABKIT_REQUIRE names train: {', '.join(missing)} is absent", pytrace=False)
     if missing:
-        pytest.skip(f"{', '.join(missing)} is absent: pip install 'labkit[train]'", allow_module_level=True)
+        pytest.skip(f"{', '.join(missing)} is absent: pip install -e '.[train]'", allow_module_level=True)

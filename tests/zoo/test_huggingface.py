@@ -56,7 +56,7 @@ def test_weights_are_all_there_and_queries_turn_in_halves(folder):
     assert torch.equal(theirs[:half], ours[: config.head : 2]) and torch.equal(theirs[half : config.head], ours[1 : config.head : 2])
 
 
-@pytest.mark.skipif(not ONNX, reason="onnxruntime-genai, transformers or onnx-ir is absent: pip install 'labkit[onnx]'")
+@pytest.mark.skipif(not ONNX, reason="onnxruntime-genai, transformers or onnx-ir is absent: pip install -e '.[onnx]'")
 def test_onnx_answers_with_the_same_text(folder, tmp_path):
     ask = in_onnx(huggingface.to_onnx(folder, tmp_path / "onnx"))
     with lab.load(NAME) as ours:
@@ -67,5 +67,5 @@ def test_onnx_answers_with_the_same_text(folder, tmp_path):
 
 @pytest.mark.skipif(ONNX, reason="what converts is here")
 def test_onnx_says_what_to_install(folder, tmp_path):
-    with pytest.raises(MissingDependencyError, match=r"labkit\[train,onnx\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install -e .*\[train,onnx\]"):
         huggingface.to_onnx(folder, tmp_path / "onnx")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ... import settings
 from ...errors import CapabilityError, LabError, MissingDependencyError, OptionError, ServerNotRunningError
 from ...wording import say
 from .base import Entry, Where, check_where, nearest
@@ -35,7 +36,7 @@ class PostgresStore:
         try:
             import psycopg
         except ImportError:
-            raise MissingDependencyError("The package psycopg is not installed.", fix="pip install 'labkit[stores]'") from None
+            raise MissingDependencyError("The package psycopg is not installed.", fix=settings.command_for("stores")) from None
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,50}", table):
             raise OptionError(f"table={table!r} is no name for a table.", fix="Use letters, digits and _, at most 50.")
         self.url, self.table = url, table

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ... import settings
 from ...errors import LabError, MissingDependencyError, OptionError, ServerNotRunningError
 from ...wording import say
 from .base import Entry, Where, check_where, nearest
@@ -35,7 +36,7 @@ class QdrantStore:
         try:
             from qdrant_client import QdrantClient
         except ImportError:
-            raise MissingDependencyError("The package qdrant-client is not installed.", fix="pip install 'labkit[stores]'") from None
+            raise MissingDependencyError("The package qdrant-client is not installed.", fix=settings.command_for("stores")) from None
         self.where, self.collection = str(where), collection
         self._remote = self.where.startswith(("http://", "https://"))
         try:

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ... import settings
+from ...errors import MissingDependencyError, status_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -44,7 +48,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
-    {"tokenizer": tokenizer_step, "train": train_step, "export": export_step, "evaluate": evaluate_step}[arguments.step](arguments)
+    try:
+        {"tokenizer": tokenizer_step, "train": train_step, "export": export_step, "evaluate": evaluate_step}[arguments.step](arguments)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"{error.name} is absent.", fix=settings.command_for("train")) from None
 
 
 def vocabulary(arguments: argparse.Namespace) -> Path:
@@ -199,4 +206,4 @@ def evaluate_step(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(status_of(main, "labkit.zoo.training"))

@@ -13,7 +13,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ... import prompts
+from ... import prompts, settings
 from ...errors import BackendError, MissingDependencyError
 from .export import from_gguf
 from .model import EPSILON, ROPE_BASE, Config
@@ -91,7 +91,7 @@ def to_onnx(folder: Path, out: Path) -> Path:
     """
     absent = missing_for_onnx()
     if absent:
-        raise MissingDependencyError(f"{', '.join(absent)} is absent.", fix="pip install 'labkit[train,onnx]'")
+        raise MissingDependencyError(f"{', '.join(absent)} is absent.", fix=settings.command_for("train,onnx"))
     command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", str(folder), "-o", str(out), "-p", "fp32", "-e", "cpu"]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}  # all it needs is in the folder
     done = subprocess.run([*command, "-c", str(folder / ".cache")], capture_output=True, text=True, env=os.environ | offline)
