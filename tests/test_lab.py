@@ -611,6 +611,24 @@ def test_uv_is_used_where_it_is(course, tmp_path):
     assert "-DLLAVA_BUILD=OFF" in course.value("import jupyterlab, llama_cpp; print(llama_cpp.flags)")
 
 
+@posix
+def test_uv_is_kept_for_the_next_environment(shelf, tmp_path):
+    own = tmp_path / "with uv"
+    shutil.copytree(shelf, own)
+    uv = _wheel(own, "uv", "1.0", {"uv/__init__.py": ""})
+    _wheel(own, "llama_cpp_python", "0.3.36", {"llama_cpp/__init__.py": ""})
+    courses = [Course(tmp_path / name, own, tmp_path / "cache") for name in ("first", "second")]
+    for course in courses:
+        course.pin("requirements.txt", "jupyterlab", "llama-cpp-python", "uv")
+    usual = {"before": ("env", "-u", "PIP_NO_INDEX"), "PIP_PROXY": f"http://127.0.0.1:{free_port()}", "PIP_RETRIES": "0"}
+    for course in courses:
+        status, output = course.lab("setup", **usual)
+        assert status == 0, output
+        assert course.value("import uv; print(uv.__name__)") == "uv"
+        assert [path.name for path in (course.cache / "wheels" / "uv").iterdir()] == [uv.name]
+        uv.unlink(missing_ok=True)
+
+
 # Small parts
 
 

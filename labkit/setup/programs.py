@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .causes import explained
-from .places import LOG, OLD, PYTHON, ROOT, VENV, WINDOWS
+from .places import LOG, PYTHON, ROOT, WINDOWS
 
 # What would lead Python, pip or uv to another place than the environment, and what would let every start compile everything anew.
 NOT_OURS = ("PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "UV_SYSTEM_PYTHON",
@@ -135,10 +135,9 @@ def environment(program: str) -> dict[str, str]:
 
 
 def uv() -> str:
-    """Where uv is, on the PATH, in .venv or in the one that it replaces; "" where it is not."""
+    """Where uv is, on the PATH or in .venv; "" where it is not."""
     own = PYTHON.with_name("uv.exe" if WINDOWS else "uv")
-    both = (own, OLD / own.relative_to(VENV))
-    return shutil.which("uv") or next((str(program) for program in both if program.exists()), "")
+    return shutil.which("uv") or (str(own) if own.exists() else "")
 
 
 def clock(seconds: float) -> str:
