@@ -7,6 +7,7 @@ The protocol is the registry's own (`ollama pull --insecure TEACHER:PORT/library
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import logging
@@ -82,8 +83,9 @@ class Store:
                 "Ollama has not pulled a model yet, or keeps them elsewhere.",
                 "Pull one (`ollama pull llama3.2:1b`), or name the folder: `labkit mirror --store FOLDER` (the server's OLLAMA_MODELS).",
             )
-        self._only = {name if ":" in name else f"{name}:latest" for name in only}
+        self._only: set[str] = set()
         have = {model.name for model in self.models()}
+        self._only = {name if ":" in name else f"{name}:latest" for name in only}
         if missing := sorted(self._only - have):
             raise ModelNotFoundError(
                 f"Model {missing[0]!r} is not in the store {self.folder}.",
@@ -238,8 +240,8 @@ class _Page(_Handler):
     """What a student sees in a browser: the models, and the command for each."""
 
     def get(self) -> None:
-        rows = [(m.name, display.bytes_text(m.size), f"ollama pull --insecure {self.request.host}/{m.path}") for m in self.store.models()]
-        table = display.table_html(("model", "size", "type this in a terminal"), rows)
+        rows = [(m.name, display.bytes_text(m.size), *commands(m, self.request.host)) for m in self.store.models()]
+        table = display.table_html(("model", "size", "type this in a terminal", "then this: it gives the model its usual name"), rows)
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         self.write(f'<!doctype html><html lang="en"><meta charset="utf-8"><title>labkit mirror</title><h1>Models of this class</h1>{table}')
 
@@ -295,9 +297,13 @@ def serve(
     ------
     BackendError, ModelNotFoundError
         See `Store`; also when the port is taken.
+    OptionError
+        The rate or the port is none.
     """
     if rate < 0:
         raise OptionError(f"rate={rate!r} is negative.", fix="Give bytes per second, or 0 for no limit.")
+    if not 0 <= port <= 65535:
+        raise OptionError(f"port={port!r} is out of range.", fix="Give a number from 1 to 65535, or 0 for a free one.")
     store = Store(folder or settings.read().ollama_store, only)
     try:
         sockets = tornado.netutil.bind_sockets(port, host, family=socket.AF_UNSPEC if ":" in host else socket.AF_INET)
@@ -338,17 +344,40 @@ def announcement(store: Store, host: str, port: int) -> str:
     at = f"[{addresses[0]}]:{port}" if ":" in addresses[0] else f"{addresses[0]}:{port}"
     lines += ["", f"Students open http://{at} in a browser, or type:"]
     for model in store.models():
-        lines.append(f"  ollama pull --insecure {at}/{model.path}     # {display.bytes_text(model.size)}")
-        lines.append(f"  ollama cp {at}/{model.path} {model.name}     # gives it its usual name")
+        pull, copy = commands(model, at)
+        lines.append(f"  {pull}     # {display.bytes_text(model.size)}")
+        lines.append(f"  {copy}     # gives it its usual name")
+    others = [address for address in addresses[1:] if not _is_loopback(address)]
+    if others:
+        lines += ["", f"Where {addresses[0]} does not answer, the same with: {', '.join(others)}"]
     return "\n".join(lines)
 
 
+def commands(model: StoredModel, at: str) -> tuple[str, str]:
+    """What a student types: to get a model from an address, and to give it its usual name."""
+    return f"ollama pull --insecure {at}/{model.path}", f"ollama cp {at}/{model.path} {model.name}"
+
+
 def own_addresses(family: int = socket.AF_INET) -> list[str]:
-    """This machine's addresses of a family, those of real networks first; none that holds on one network card alone (%)."""
+    """This machine's addresses of a family: first the one that it shows to others, before those of containers; loopback last.
+
+    None that holds on one network card alone.
+    """
     import psutil
 
     found = [a.address for nic in psutil.net_if_addrs().values() for a in nic if a.family == family and "%" not in a.address]
-    return sorted(found, key=_is_loopback) or ["127.0.0.1" if family == socket.AF_INET else "::1"]
+    found = [address for address in found if not ipaddress.ip_address(address).is_link_local]
+    shown = _shown_address()
+    return sorted(found, key=lambda address: (_is_loopback(address), address != shown)) or [
+        "127.0.0.1" if family == socket.AF_INET else "::1"
+    ]
+
+
+def _shown_address() -> str:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # an address of nobody's, and nothing is sent: it only asks for the way
+        return str(probe.getsockname()[0])
+    return ""
 
 
 def _is_loopback(address: str) -> bool:

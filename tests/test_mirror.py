@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,8 +21,8 @@ import pytest
 
 import labkit as lab
 from labkit.backends.ollama_store import OllamaServer
-from labkit.errors import BackendError, ModelNotFoundError
-from labkit.mirror import Pace, Store, announcement, own_addresses
+from labkit.errors import BackendError, ModelNotFoundError, OptionError
+from labkit.mirror import Pace, Store, _shown_address, announcement, own_addresses, serve
 
 from .servers.programs import serve_ollama, wait_for
 
@@ -188,6 +189,7 @@ def test_page_for_students_escapes_and_names_the_command(store):
         assert "<i>" not in page.text
         page = httpx.get(url)
         assert f"ollama pull --insecure {url.removeprefix('http://')}/library/good:latest" in page.text and "private" not in page.text
+        assert f"ollama cp {url.removeprefix('http://')}/library/good:latest good:latest" in page.text
 
 
 def test_announcement_says_who_can_reach_it(store):
@@ -223,11 +225,36 @@ def test_clients_that_hang_up_leave_no_trace(store):
         assert "never retrieved" not in log.read_text()
 
 
+def test_address_that_others_see_comes_first():
+    addresses = own_addresses()
+    assert not any(address.startswith("169.254.") for address in addresses)
+    if (shown := _shown_address()) in addresses:
+        assert addresses[0] == shown
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may make networks")
+def test_networks_of_containers_and_of_nobody_come_last_or_not_at_all():
+    """In a network namespace of its own: an address as of Docker's bridge, one of a card without a lease, and that of the class."""
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("unshare or ip is absent")
+    steps = [f"ip addr add {address} dev lo" for address in ("172.17.0.1/16", "169.254.7.7/16", "192.168.5.20/24")]
+    steps += ["ip link set lo up", "ip route add default dev lo src 192.168.5.20"]
+    if subprocess.run(["unshare", "--net", "sh", "-c", " && ".join(steps)], capture_output=True, check=False).returncode:
+        pytest.skip("this machine makes no networks")
+    steps += [f"{sys.executable} -c 'from labkit.mirror import own_addresses; print(own_addresses())'"]
+    done = subprocess.run(["unshare", "--net", "sh", "-c", " && ".join(steps)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['192.168.5.20', '172.17.0.1', '127.0.0.1']"
+
+
 def test_what_cannot_be_served_is_an_error(store, tmp_path):
     with pytest.raises(BackendError, match="no Ollama store"):
         Store(tmp_path / "nowhere")
     with pytest.raises(ModelNotFoundError, match="ollama pull other:latest"):
         Store(store, only=["other"])
+    with pytest.raises(ModelNotFoundError, match="Stored: good:latest, private:latest"):
+        Store(store, only=["other"])
+    with pytest.raises(OptionError, match="port=99999"):
+        serve(port=99999, folder=store)
     with mirror(store) as (url, _):
         command = [sys.executable, "-m", "labkit.cli", "mirror", "--store", str(store), "--port", url.rpartition(":")[2]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
