@@ -73,6 +73,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def open_lab(options: argparse.Namespace) -> int:
+    if any(name.startswith("JUPYTERHUB_") for name in os.environ):
+        raise LabError(
+            "This is a JupyterHub: its JupyterLab is open already, and your browser could not reach a second one.",
+            "",
+            f"open notebooks/{options.lang} there; where labkit is missing, docs/class.md says how it gets onto a hub",
+        )
     python = set_up(tests=False)
     lesson = next(iter(find_lessons(["01"], options.lang)))
     command = [str(python), "-m", "jupyterlab", "-y", f"--port={options.port}"]

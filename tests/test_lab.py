@@ -253,6 +253,11 @@ def test_lab_goes_on_after_logout_where_nohup_started_it(made):
     assert "hang-up: SIG_IGN" in course.lab("--lang", "es", "--no-browser", before=("nohup",))[1]
 
 
+def test_hub_is_told_from_a_machine_of_ones_own(course):
+    status, output = course.lab("--lang", "es", "--no-browser", JUPYTERHUB_USER="ana")
+    assert status == 1 and "JupyterHub" in output and "open notebooks/es there" in output and "[1/4]" not in output
+
+
 def test_absent_lesson_is_an_error_with_advice(made):
     course, _ = made
     status, output = course.lab("--lang", "en", "--no-browser")
