@@ -56,7 +56,7 @@ import pathlib, zipfile
 def build_editable(folder, config_settings=None, metadata_directory=None):
     name, info = "labkit-0.1.0-py3-none-any.whl", "labkit-0.1.0.dist-info"
     with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
-        wheel.writestr("labkit.pth", str(pathlib.Path.cwd()))
+        wheel.writestr("_labkit.pth", str(pathlib.Path.cwd()))
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: labkit\\nVersion: 0.1.0\\n")
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(f"{info}/RECORD", "")
@@ -614,6 +614,18 @@ def test_uv_is_used_where_it_is(course, tmp_path):
     log = (course.folder / ".venv" / "lab.log").read_text(encoding="utf-8")
     assert f"{uv} venv" in log and f"{uv} pip install" in log and " -m pip install" not in log
     assert "-DLLAVA_BUILD=OFF" in course.value("import jupyterlab, llama_cpp; print(llama_cpp.flags)")
+
+
+@posix
+def test_uv_that_fails_leaves_the_work_to_pip(course, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "uv").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "uv").chmod(0o755)
+    status, output = course.lab("setup", PATH=os.pathsep.join([str(folder), *WITHOUT_UV]))
+    assert status == 0, output
+    log = (course.folder / ".venv" / "lab.log").read_text(encoding="utf-8")
+    assert f"{folder}/uv venv" in log and "-m venv" in log and "-m pip install" in log
 
 
 @posix

@@ -74,8 +74,9 @@ def link_in_ascii(prefix: Path) -> None:
 
     Before 3.13, Python reads the file that an installer leaves in the system's encoding; installers write it in UTF-8.
     """
+    names = ("_editable_impl_labkit.pth", "_labkit.pth")  # as hatchling calls it, now and before
     for folder in ("lib/python*/site-packages", "Lib/site-packages"):
-        for link in prefix.glob(f"{folder}/*labkit*.pth"):
+        for link in (link for name in names for link in prefix.glob(f"{folder}/{name}")):
             link.write_text(f"import os, sys; sys.path.append(os.fsdecode({os.fsencode(ROOT)!r}))\n", encoding="ascii")
 
 
