@@ -16,13 +16,12 @@ from tests.messages import ANY, messages
 
 PAIRS = translation.pairs()
 SAID = messages()
+PATTERNS = [(translation._pattern(english), english) for english in sorted(PAIRS, key=translation._words, reverse=True)]
 
 
 def english_of(text: str) -> str | None:
     """The English of the table that this text takes."""
-    return next(
-        (english for english in sorted(PAIRS, key=translation._words, reverse=True) if translation._pattern(english).fullmatch(text)), None
-    )
+    return next((english for pattern, english in PATTERNS if pattern.fullmatch(text)), None)
 
 
 def parts_of(text: str) -> dict[str, str]:
