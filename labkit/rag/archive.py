@@ -322,11 +322,6 @@ class Archive:
             self._connection.close()
 
 
-def _unwritten(path: Path, error: OSError) -> LabError:
-    what = f"{path} cannot be written: {error.strerror or error}."
-    return LabError(what, fix="Take a folder that is yours, with room on the disk, and no file that is open elsewhere.")
-
-
 def _check_file(path: Path, make: bool) -> None:
     if path.is_dir():
         raise OptionError(f"{str(path)!r} is a folder, not the file of a knowledge base.", fix="KnowledgeBase.from_folder reads folders.")

@@ -12,7 +12,6 @@ import unicodedata
 
 # Without a picture though Unicode calls them letters or marks: grapheme joiner, Hangul and Khmer fillers, braille blank.
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-_SPACES = "\t\n\r\x0b\x0c\x85\u2028\u2029"
 _CANDIDATE = re.compile(
     f"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f"
     f"\ufeff\ufff9-\ufffb\U000110bd\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff{_BLANK}]"

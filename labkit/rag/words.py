@@ -121,7 +121,6 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 _STOP_SIGN = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)")
 _BULLET = re.compile(r"\s*(?:[-*•‣◦▪–—]|\d{1,3}[.)]|[a-z]\))\s+", re.I)
-_OPENING = "\"'“‘«([¿¡-–—•*#"
 
 
 def _full_stops(text: str) -> list[int]:
