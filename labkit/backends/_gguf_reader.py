@@ -60,13 +60,16 @@ class Reader:
     def bad(self, what: str, cause: str = _DAMAGED) -> BadModelFileError:
         return BadModelFileError(f"{self.path.name} cannot be read: {what}.", cause, _AGAIN)
 
+    def cut(self) -> BadModelFileError:
+        return self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
+
     def left(self) -> int:
         return self.size - self.stream.tell()
 
     def take(self, count: int) -> bytes:
         data = self.stream.read(count)
         if len(data) < count:
-            raise self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
+            raise self.cut()
         return data
 
     def scalar(self, kind: int) -> Any:
@@ -75,7 +78,7 @@ class Reader:
 
     def skip(self, count: int) -> None:
         if count > self.left():
-            raise self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
+            raise self.cut()
         self.stream.seek(count, 1)
 
     def length(self, what: str, most: int | None = None) -> int:
@@ -97,7 +100,7 @@ class Reader:
             if size >= most:
                 raise self.bad(f"the list {key!r} does not end within the file")
             if len(read(size)) < size:
-                raise self.bad(f"it ends inside its header, after {self.size:,} bytes", "The download or copy was cut short.")
+                raise self.cut()
 
     def read(self) -> tuple[dict[str, Any], dict[str, int], tuple[Tensor, ...], int]:
         """Metadata, lengths of its arrays, the tensor table, and the byte at which the data starts."""
