@@ -152,6 +152,11 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
+def withheld_html(answer: Answer) -> str:
+    """What the model said and the check kept back, with the reason."""
+    return f"✗ {safe(answer.withheld)} — {safe(answer.trace['check'].says)}"
+
+
 def answer_html(answer: Answer) -> str:
     """An answer, what holds up each sentence, and its sources. Links and images in it stay text."""
     body = "".join(
@@ -167,7 +172,7 @@ def answer_html(answer: Answer) -> str:
     if not answer.sources:
         checks = f"<div style='{_SMALL}'>{say('Nothing relevant was found, so no model was asked.', answer.lang)}</div>"
     if answer.withheld:
-        checks = f"<div style='{_SMALL}'>✗ {safe(answer.withheld)} — {safe(answer.trace['check'].says)}</div>"
+        checks = f"<div style='{_SMALL}'>{withheld_html(answer)}</div>"
     cited = f" · {say('cited', answer.lang)}"
     rows = "".join(
         f"<details{' open' if source.cited else ''}><summary>[{source.number}] {safe(source.passage.place)}"

@@ -17,7 +17,7 @@ from ..rag import retrieve
 from ..rag.answer import Answer, Prepared
 from ..rag.check import Check
 from ..rag.retrieve import Hit, Hits
-from ..rag.views import safe
+from ..rag.views import safe, withheld_html
 from ._chat import figures, note
 from ._models import Shelf
 from ._panel import Panel
@@ -237,8 +237,8 @@ class Microscope(Panel):
             text = f"<div class='lk-turn lk-model'>{safe(self._arriving)}</div>" if self._arriving else ""
             return self._head("step_answer") + text if text else ""
         if self.answer.withheld:
-            said = f"✗ {safe(self.answer.withheld)} — {safe(self.answer.trace['check'].says)}"
-            return self._head("step_answer") + f"<div class='lk-turn lk-model'>{safe(self.answer.text)}</div><div>{said}</div>"
+            text = f"<div class='lk-turn lk-model'>{safe(self.answer.text)}</div>"
+            return self._head("step_answer") + text + f"<div>{withheld_html(self.answer)}</div>"
         if not self.answer.checks:
             return self._head("step_answer") + f"<div class='lk-turn lk-model'>{safe(self.answer.text)}</div>"
         return self._head("step_answer") + "".join(self._check_html(one) for one in self.answer.checks)
