@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import string
-import subprocess
-import sys
 
 import pytest
 
 import labkit as lab
 from labkit import errors, translation
+from tests.cells import run_cell
 from tests.messages import ANY, messages
 
 PAIRS = translation.pairs()
@@ -99,11 +97,5 @@ def test_texts_of_others_pass_through_unchanged():
 
 def test_a_traceback_in_a_spanish_notebook_is_spanish():
     code = "lang = 'es'\nimport labkit as lab\nlab.load('mini-m').chat('hola', temperature=-1)"
-    done = subprocess.run(
-        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"LABKIT_LANG": "en"},
-    )
+    done = run_cell(code, lang="en")
     assert "OptionError: temperature=-1 está fuera de rango. Es un número" in done.stdout + done.stderr

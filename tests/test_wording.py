@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import string
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ import pytest
 import labkit
 from labkit import wording
 from labkit.errors import OptionError
+from tests.cells import run_cell
 
 PACKAGE = Path(labkit.__file__).parent
 UNITS = ("passage", "sentence", "document", "page")
@@ -59,13 +57,7 @@ def test_a_caller_may_say_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("cell", "said"), [("lang = 'es'", "nombre"), ("lang = 'en'", "name"), ("lang = 3", "nombre"), ("", "nombre")])
 def test_a_notebook_says_the_language_first(cell: str, said: str) -> None:
     code = f"{cell}\nimport labkit as lab\nprint(str(lab.models()).split()[0])"
-    done = subprocess.run(
-        [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"LABKIT_LANG": "es"},
-    )
+    done = run_cell(code, lang="es")
     assert done.stdout.split()[-1:] == [said], done.stderr
 
 
