@@ -45,16 +45,20 @@ def messages() -> dict[str, str]:
         place = path.relative_to(PACKAGE).as_posix()
         if place.startswith(ASIDE):
             continue
-        for scope in ast.walk(tree):
-            if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                continue
-            named = isinstance(scope, ast.ClassDef)
-            names = constants if named else {**constants, **_assigned(scope, constants)}
-            for node in _named(scope) if named else _parts(scope):
-                for text in _texts(node, names):
-                    if text.replace(ANY, "").strip(" :.,()'\n"):
-                        found.setdefault(text, f"{place}:{node.lineno}")
+        for node, text in _said(tree, constants):
+            if text.replace(ANY, "").strip(" :.,()'\n"):
+                found.setdefault(text, f"{place}:{node.lineno}")
     return found
+
+
+def _said(tree: ast.Module, constants: Names) -> Iterator[tuple[ast.expr, str]]:
+    """Each expression of a file that goes into an error, with every text that it can be."""
+    for scope in ast.walk(tree):
+        if isinstance(scope, ast.ClassDef):
+            yield from ((node, text) for node in _named(scope) for text in _texts(node, constants))
+    for scope in _scopes(tree):
+        names = {**constants, **_assigned(scope, constants)}
+        yield from ((node, text) for node in _parts(scope) for text in _texts(node, names))
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
