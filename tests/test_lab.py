@@ -249,7 +249,11 @@ def test_second_start_opens_the_lesson_and_installs_nothing(made):
 @posix
 def test_lab_goes_on_after_logout_where_nohup_started_it(made):
     course, _ = made
-    assert "hang-up: SIG_DFL" in course.lab("--lang", "es", "--no-browser")[1]
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have started the tests themselves
+    try:
+        assert "hang-up: SIG_DFL" in course.lab("--lang", "es", "--no-browser")[1]
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert "hang-up: SIG_IGN" in course.lab("--lang", "es", "--no-browser", before=("nohup",))[1]
 
 
