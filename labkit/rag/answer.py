@@ -134,7 +134,7 @@ def clean(passages: Sequence[Passage | str], keeps_text: bool = True, lang: str 
     """
     texts, changes = [], []
     for number, passage in enumerate(passages, 1):
-        text = passage if isinstance(passage, str) else passage.text
+        text = passage if isinstance(passage, str) else passage.given
         text = text.encode("utf-8", "replace").decode()
         if found := hidden.find(text):
             labels = sorted({label for _, label in found})

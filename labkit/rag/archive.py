@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LabError, OptionError
+from . import tables
 from .chunks import Passage
 from .documents import Document
 
@@ -163,12 +164,13 @@ class Archive:
             "ON d.id = p.document WHERE p.id > ? ORDER BY p.id"
         )
         found: dict[int, Passage] = {}
-        last, document = -1, Document("", "")
+        last, document, headers = -1, Document("", ""), tables.Headers("")
         with self._guard():
             for number, owner, source, text, rest, start, stop, page, tokens in self._connection.execute(statement, (after,)):
                 if owner != last:
-                    last, document = owner, _document(source, text, rest)
-                found[number] = Passage(source, text[start:stop], start, stop, page, tokens, document.title, _metadata(document))
+                    last, document, headers = owner, _document(source, text, rest), tables.Headers(text)
+                about = document.title, _metadata(document), headers.above(start)
+                found[number] = Passage(source, text[start:stop], start, stop, page, tokens, *about)
         return found
 
     def vectors(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from . import words
+from . import tables, words
 from .documents import Document
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Passage:
         Of the document.
     metadata : dict
         Of the document.
+    above : str
+        The header of the table that it begins in the midst of; else empty.
     """
 
     source: str
@@ -56,6 +58,7 @@ class Passage:
     tokens: int = 0
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    above: str = ""
 
     @property
     def place(self) -> str:
@@ -65,7 +68,12 @@ class Passage:
     @property
     def searched(self) -> str:
         """What is indexed: title and text, so that a passage is found by what its document is about."""
-        return f"{self.title}\n{self.text}" if self.title else self.text
+        return f"{self.title}\n{self.given}" if self.title else self.given
+
+    @property
+    def given(self) -> str:
+        """What a model is given: the text, rows of a table under its header."""
+        return f"{self.above}\n{self.text}" if self.above else self.text
 
     def __str__(self) -> str:
         return self.text
@@ -157,9 +165,10 @@ def _passages(document: Document, how: str, size: int, overlap: int, count: Coun
     else:
         spans = (_by_sentences if how == "sentences" else _by_parts)(text, size - overlap, count)
         spans = _overlapping(text, spans, overlap, count) if overlap else spans
+    headers = tables.Headers(text)
     for start, end in spans:
-        piece = text[start:end]
-        yield Passage(document.source, piece, start, end, document.page(start), count(piece), document.title, document.metadata)
+        piece, page = text[start:end], document.page(start)
+        yield Passage(document.source, piece, start, end, page, count(piece), document.title, document.metadata, headers.above(start))
 
 
 def _by_sentences(text: str, size: int, count: Count) -> Iterator[Span]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from ..errors import OptionError
-from . import words
+from . import tables, words
 from .index import Index, embed
 from .retrieve import Hit, Hits
 
 Span = tuple[int, int]
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
+_INNER = re.compile(r"\|?\s*(.*?)\s*\|?", re.DOTALL)
+NO_ROW = "\n"  # no header is that
 _CLOSED = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
 HEADING = 8  # words, at most
 BEST = {"mini-s": 2, "mini-m": 2, "mini-l": 3}  # sentences of which a shipped model makes most right answers (benchmarks/kb_quality.py)
@@ -24,26 +27,63 @@ BEST = {"mini-s": 2, "mini-m": 2, "mini-l": 3}  # sentences of which a shipped m
 WEIGHTS = {"words": 2.0, "vector": 1.0, "vector_before": 1.0, "passage": 1.0}
 
 
-def sentences(text: str) -> list[tuple[Span, str]]:
-    """Where the sentences of a passage are, and what comes before each: a heading, or another sentence.
+class Sentence(NamedTuple):
+    """Where a sentence of a passage is, and what it needs to be understood.
 
-    Headings answer nothing and are not among them; the rows of a table are, one by one, all after what stands above them.
+    Attributes
+    ----------
+    start, end : int
+    before : str
+        What comes before it: a heading, or another sentence.
+    above : str
+        The header of the table that it is a row of; else empty.
+    """
+
+    start: int
+    end: int
+    before: str
+    above: str = ""
+
+
+def sentences(text: str, above: str = "") -> list[Sentence]:
+    """The sentences of a passage.
+
+    Headings answer nothing and are not among them; the rows of a table are, one by one, all after what stands above them: its header,
+    which is `above` where the passage begins in the midst of a table.
 
     >>> text = "# Opening hours\\nWe open at nine. On Fridays at ten."
-    >>> [(text[start:end], before) for (start, end), before in sentences(text)]
+    >>> [(text[one.start : one.end], one.before) for one in sentences(text)]
     [('We open at nine.', '# Opening hours'), ('On Fridays at ten.', 'We open at nine.')]
-    >>> text = "Course Fee\\nSail Sewing 445 euros\\nSteam Bending 310 euros"
-    >>> [(text[start:end], before) for (start, end), before in sentences(text)]
-    [('Sail Sewing 445 euros', 'Course Fee'), ('Steam Bending 310 euros', 'Course Fee')]
+    >>> text = "| Course | Fee |\\n|---|---|\\n| Sail Sewing | 445 euros |\\n| Steam Bending | 310 euros |"
+    >>> [(text[one.start : one.end], one.before) for one in sentences(text)]
+    [('Sail Sewing | 445 euros', 'Course | Fee'), ('Steam Bending | 310 euros', 'Course | Fee')]
     """
-    found, before = [], ""
+    rows = _rows(text, above)
+    found, before = [], above
     for start, end in _units(text):
         piece = text[start:end]
+        header = rows.get(text.rfind("\n", 0, start) + 1, NO_ROW)
+        if header is None:
+            continue
+        if header != NO_ROW:
+            left, right = _INNER.fullmatch(piece).span(1)  # type: ignore[union-attr]
+            found.append(Sentence(start + left, start + right, header or before, header))
+            continue
         heading = _is_heading(piece)
         if not heading:
-            found.append(((start, end), before))
+            found.append(Sentence(start, end, before))
         if heading or _CLOSED.search(piece):  # not the row of a table: the next row is under the same heading
             before = piece
+    return found
+
+
+def _rows(text: str, above: str) -> dict[int, str | None]:
+    """The lines of tables: where each begins, and its header; None for a header above a rule, and for the rule."""
+    found: dict[int, str | None] = {0: above} if above else {}
+    for table in tables.find(text):
+        continued = bool(above) and not table.starts[0]
+        for number, start in enumerate(table.starts):
+            found[start] = None if table.ruled and number < 2 else above if continued else table.header if number else ""
     return found
 
 
@@ -92,13 +132,13 @@ def compress(index: Index, hits: Hits, count: int = 3, threshold: float | None =
         the passage that it is of ('passage'); of those that the search was by.
     """
     check(count)
-    found: dict[str, tuple[Hit, Span, str]] = {}
+    found: dict[str, tuple[Hit, Sentence]] = {}
     repeats = hits.repeats
     for hit in hits:
-        for span, before in sentences(hit.text):
-            key = " ".join(words.plain(hit.text[slice(*span)]).split())
+        for one in sentences(hit.text, hit.passage.above):
+            key = " ".join(words.plain(hit.text[one.start : one.end]).split())
             repeats += key in found
-            found.setdefault(key, (hit, span, before))
+            found.setdefault(key, (hit, one))
     ranked = sorted(_hits(index, hits, list(found.values())) if found else [], key=lambda hit: (-hit.score, hit.rank))
     if threshold is not None and ranked and ranked[0].relevance < threshold:
         return Hits([], hits.question, hits.how, threshold, below=len(ranked), repeats=repeats, unit="sentences")
@@ -106,14 +146,14 @@ def compress(index: Index, hits: Hits, count: int = 3, threshold: float | None =
     return Hits(best, hits.question, hits.how, threshold, repeats=repeats, unit="sentences")
 
 
-def _hits(index: Index, hits: Hits, found: list[tuple[Hit, Span, str]]) -> list[Hit]:
+def _hits(index: Index, hits: Hits, found: list[tuple[Hit, Sentence]]) -> list[Hit]:
     """A hit for each sentence, with the rank of its passage."""
-    alone = [replace(hit.passage, title="", text=hit.text[slice(*span)]) for hit, span, _ in found]
+    alone = [replace(hit.passage, title="", text=hit.text[one.start : one.end], above="") for hit, one in found]
     with_before = [
-        replace(one, text=f"{before}\n{one.text}") if before else replace(one, title=hit.passage.title)
-        for one, (hit, _, before) in zip(alone, found, strict=True)
+        replace(text, above=one.before) if one.before else replace(text, title=hit.passage.title)
+        for text, (hit, one) in zip(alone, found, strict=True)
     ]
-    parts: list[dict[str, float]] = [{"passage": hit.relevance} for hit, _, _ in found]
+    parts: list[dict[str, float]] = [{"passage": hit.relevance} for hit, _ in found]
     if hits.how != "vector":
         weights = index.words().weights(hits.question)
         for own, passage in zip(parts, with_before, strict=True):
@@ -123,13 +163,13 @@ def _hits(index: Index, hits: Hits, found: list[tuple[Hit, Span, str]]) -> list[
         cosines = [float(question @ vector) for vector in vectors]
         for own, cosine, cosine_before in zip(parts, cosines[: len(found)], cosines[len(found) :], strict=True):
             own["vector"], own["vector_before"] = cosine, cosine_before
-    return [_hit(hit, span, own) for (hit, span, _), own in zip(found, parts, strict=True)]
+    return [_hit(hit, one, own) for (hit, one), own in zip(found, parts, strict=True)]
 
 
-def _hit(hit: Hit, span: Span, parts: dict[str, float]) -> Hit:
-    passage, (start, end) = hit.passage, span
+def _hit(hit: Hit, one: Sentence, parts: dict[str, float]) -> Hit:
+    passage, start, end = hit.passage, hit.passage.start + one.start, hit.passage.start + one.end
     size = max(1, round(passage.tokens * (end - start) / max(1, len(passage.text))))
-    sentence = replace(passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end, tokens=size)
+    sentence = replace(passage, text=hit.text[one.start : one.end], start=start, end=end, tokens=size, above=one.above)
     mean = sum(WEIGHTS[name] * part for name, part in parts.items()) / sum(WEIGHTS[name] for name in parts)
     relevance = min(1.0, max(0.0, mean))
     return Hit(sentence, relevance, hit.rank, parts, relevance, hit.id)

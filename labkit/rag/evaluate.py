@@ -102,7 +102,8 @@ def right(text: str, answers: Iterable[str]) -> bool:
 
 
 def _flat(text: str) -> str:
-    return " ".join(words.plain(text).split())
+    """Without case, accents, white space and the bars of tables."""
+    return " ".join(words.plain(text).replace("|", " ").split())
 
 
 def holds(passage: Passage, question: Question) -> bool:

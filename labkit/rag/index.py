@@ -83,8 +83,8 @@ def words_of(passage: Passage | str) -> str:
 
 
 def _alone(passage: Passage | str, text: str, model: Model) -> Vectors:
-    """The vector of one passage, without its title where both together do not fit."""
-    texts = [text] + ([words_of(passage.text)] if isinstance(passage, Passage) and passage.title else [])
+    """The vector of one passage, without its title or the header above it where all together do not fit."""
+    texts = list(dict.fromkeys([text, words_of(passage.given), words_of(passage.text)] if isinstance(passage, Passage) else [text]))
     for last, one in enumerate(texts, 1):
         try:
             return model.embed([one])

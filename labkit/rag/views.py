@@ -75,13 +75,13 @@ def _skipped(items: Sequence[tuple[str, str]]) -> str:
 def passage_html(passage: Passage) -> str:
     """A passage with where it is from."""
     about = f"<div style='{_SMALL}'>{safe(passage.place)} · {passage.tokens} tokens</div>"
-    return f"<div class='{PLAIN}'><div style='{_BOX}'>{safe(passage.text)}</div>{about}</div>"
+    return f"<div class='{PLAIN}'><div style='{_BOX}'>{safe(passage.given)}</div>{about}</div>"
 
 
 def passages_html(passages: Passages) -> str:
     """Each document with its passages in colour; text of two passages (overlap) is underlined."""
     if not passages.documents:
-        rows = [(p.source, p.page or "", p.tokens, _short(p.text)) for p in passages]
+        rows = [(p.source, p.page or "", p.tokens, _short(p.given)) for p in passages]
         return _table([say(name) for name in ("source", "page", "tokens", "text")], rows)
     parts, room = [], SHOWN
     for document in passages.documents:
@@ -140,7 +140,7 @@ def hits_html(hits: Hits) -> str:
             f"{hit.score:.3g}",
             *(_number(hit.parts.get(name)) for name in names),
             f"{hit.relevance:.2f}",
-            _short(hit.text),
+            _short(hit.passage.given),
         )
         for hit in hits
     ]

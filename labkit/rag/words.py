@@ -7,7 +7,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from . import hidden
+from . import hidden, tables
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\d+(?:[.,:/]\d+)*|\w+")
@@ -102,13 +102,17 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """Start and end of each sentence, white space around it left out.
 
     A sentence ends at . ! ? … before a space and what may begin another; at an empty line; at the end of a line that is shorter than
-    the lines around it (a heading, a row of a table) or before a bullet. Abbreviations, numbers and initials do not end one.
+    the lines around it (a heading), is the row of a table, or is before a bullet. Abbreviations, numbers and initials do not end one.
 
     >>> text = "Dr. Vega opens at 9.30. Is it free? Yes."
     >>> [text[start:end] for start, end in sentences(text)]
     ['Dr. Vega opens at 9.30.', 'Is it free?', 'Yes.']
     """
-    ends = sorted({*_line_ends(text), *_full_stops(text), len(text)})
+    found = tables.find(text)
+    rows = {place for table in found for place in (*table.starts, table.end)}
+    stops = [end for end in _full_stops(text) if not any(table.starts[0] < end < table.end for table in found)]
+    rules = {table.starts[1] for table in found if table.ruled}  # each stays with its header
+    ends = sorted({*_line_ends(text), *rows, *stops, len(text)} - rules)
     spans, start = [], 0
     for end in ends:
         piece = text[start:end]
@@ -155,7 +159,7 @@ def _line_ends(text: str) -> list[int]:
     ends = []
     for (start, line), (_, following) in itertools.pairwise(lines):
         row = line.strip()
-        marked = not row or not following.strip() or _BULLET.match(following) or following.lstrip()[:1] == "#" or row[:1] in "#|"
+        marked = not row or not following.strip() or _BULLET.match(following) or following.lstrip()[:1] == "#" or row[:1] == "#"
         if marked or (len(row) < 0.6 * max(usual, 50) and not following.lstrip()[:1].islower()):
             ends.append(start + len(line))
     return ends

@@ -200,7 +200,7 @@ class Microscope(Panel):
         head = f"<div class='lk-who'>[{hit.rank}] {safe(hit.passage.place)}{out}</div>"
         track = f"<div class='lk-track' aria-hidden='true'>{bar}</div>"
         kind = "" if left_out else f"lk-passage-{hit.rank}"
-        return f"<div class='lk-turn {kind}'>{head}{track}<div class='lk-note'>{escape(numbers)}</div>{safe(hit.text)}</div>"
+        return f"<div class='lk-turn {kind}'>{head}{track}<div class='lk-note'>{escape(numbers)}</div>{safe(hit.passage.given)}</div>"
 
     def _parts(self, hit: Hit) -> list[str]:
         names = {"vector": "cosine", "lexical": "BM25", "words": self._t("shared_words")}
@@ -275,7 +275,7 @@ class Microscope(Panel):
         lines += [f"{self._t('question')}: {self.hits.question}", self._t("step_found")]
         for hit in self.hits:
             numbers = ", ".join([self._t("relevance", value=hit.relevance), *self._parts(hit)])
-            lines.append(f"[{hit.rank}] {hit.passage.place} ({numbers}): {hit.text}")
+            lines.append(f"[{hit.rank}] {hit.passage.place} ({numbers}): {hit.passage.given}")
         lines += [self._t("nothing_relevant")] if not self.hits else []
         lines += [self._fit_text()] if self._fit_text() else []
         if self.answer is not None:

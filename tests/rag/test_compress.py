@@ -22,7 +22,7 @@ def kb():
 
 
 def found(text: str) -> list[tuple[str, str]]:
-    return [(text[start:end], before) for (start, end), before in compress.sentences(text)]
+    return [(text[one.start : one.end], one.before) for one in compress.sentences(text)]
 
 
 def test_headings_are_no_sentences_but_stand_before_them():
@@ -43,8 +43,8 @@ def test_rows_of_a_table_are_sentences_and_lines_of_prose_are_not():
 
 @pytest.mark.parametrize("text", ["", " \n ", "#", "# Only a heading", "x" * 5000, "\n".join("abc" for _ in range(500))])
 def test_what_has_no_sentences_gives_none_or_itself(text):
-    for (start, end), _ in compress.sentences(text):
-        assert text[start:end].strip() == text[start:end] != ""
+    for one in compress.sentences(text):
+        assert text[one.start : one.end].strip() == text[one.start : one.end] != ""
 
 
 def test_sentences_come_from_where_they_say(kb):
