@@ -74,7 +74,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--verbose", action="store_true", help="print each answer that was not right")
     options = parser.parse_args(words)
     if options.sentences is None:
-        options.sentences = compress.BEST.get(options.model, 0)
+        options.sentences = compress.best_for(options.model)
     if options.ollama:
         server = lab.OllamaServer()
         for name in filter(None, (options.model, options.embedder)):
@@ -93,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"{lang}  {len(kb)} passages of {len(kb.documents)} documents")
         for how in options.how:
             if options.embedder or how == "lexical":
-                search = {"sentences": options.sentences or None}
+                search = {"sentences": options.sentences}
                 if options.calibrate:
                     other = next(name for name in bases if name != lang)
                     chosen = evaluate.calibrate(evaluate.each(bases[other], questions(other), how=how, **search))

@@ -253,11 +253,10 @@ def _kb_remove(options: argparse.Namespace) -> None:
 
 
 def _kb_ask(options: argparse.Namespace) -> None:
-    from .rag import compress, hidden, knowledge
+    from .rag import hidden, knowledge
 
-    sentences = compress.BEST.get(options.model) if options.sentences is None else options.sentences or None
     with knowledge.KnowledgeBase.open(options.kb) as kb:
-        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=sentences)
+        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=options.sentences)
         print(answer)
         if answer.withheld:
             print(f"  {answer.trace['check'].says}: {hidden.visible(answer.withheld)}")

@@ -21,7 +21,7 @@ from ..backends.registry import load
 from ..errors import LabError, OptionError
 from ..measure.stats import Interval, bootstrap, share
 from ..wording import say
-from . import answer, metrics, retrieve, words
+from . import answer, compress, metrics, retrieve, words
 from .check import CITE, citations, says_nothing
 from .chunks import Passage
 from .retrieve import Hits
@@ -147,7 +147,7 @@ def each(
     model : str, Model or None
         None judges the search alone.
     k, how, threshold, sentences
-        As of `KnowledgeBase.search`. With `sentences`, these take the place of the k passages in all measures.
+        As of `KnowledgeBase.search`, or with a model of `KnowledgeBase.ask`. Sentences take the place of the k passages in all measures.
     context : bool
         False asks the model without passages: what it knows, or makes up, by itself.
     lang : {'en', 'es'}
@@ -165,14 +165,17 @@ def each(
         right, cited, supported, abstained, error where a model was asked. What does not apply to a question is NaN.
     """
 
-    asked, given = read(questions), k if sentences is None else sentences
+    asked = read(questions)
+    if sentences is None and model is not None:
+        sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
+    given = sentences or k
     rows, found = [], []
     for question in asked:
         start = time.perf_counter()
-        if sentences is None:
-            hits = kb.search(question.question, max(k, 10), how, threshold=threshold)
-        else:
+        if sentences:
             hits = kb.search(question.question, k, how, threshold=threshold, sentences=max(sentences, 10))
+        else:
+            hits = kb.search(question.question, max(k, 10), how, threshold=threshold)
         seconds = time.perf_counter() - start
         good = {hit.rank for hit in hits if holds(hit.passage, question)}
         about: dict[str, Any] = {"id": question.id, "question": question.question, "answerable": question.answerable}

@@ -219,7 +219,7 @@ class KnowledgeBase:
         """Find passages; see `rag.retrieve.search`. By default hybrid, or lexical where there is no embedding model.
 
         With `sentences`, the k passages are searched for at most so many sentences, which are returned instead, and `threshold` is
-        compared with the best of them; see `rag.compress.compress`.
+        compared with the best of them; see `rag.compress.compress`. Without, or with 0, whole passages are.
         """
         how = how or ("hybrid" if self._embedder else "lexical")
         retrieve.check(question, k, how, threshold)
@@ -230,8 +230,8 @@ class KnowledgeBase:
             self.refresh()
             if how in ("hybrid", "vector"):
                 fill_store(self)
-            hits = retrieve.search(self._index, question, k, how, where, threshold if sentences is None else None)
-            if sentences is not None:
+            hits = retrieve.search(self._index, question, k, how, where, None if sentences else threshold)
+            if sentences:
                 hits = compress.compress(self._index, hits, sentences, threshold)
         hits.seconds = time.perf_counter() - start
         return hits
@@ -256,8 +256,11 @@ class KnowledgeBase:
         question : str
         model : str or Model
             A name is loaded for this one answer.
-        k, how, where, threshold, sentences
+        k, how, where, threshold
             As of `search`.
+        sentences : int
+            Give the model so many sentences of the passages, 0 for whole passages; by default as it reads best: two or three sentences
+            for the shipped models (`rag.compress.BEST`), whole passages for all others.
         lang : {'en', 'es'}
             None guesses from the question.
         **options
@@ -270,6 +273,8 @@ class KnowledgeBase:
         """
         if not self.passages:
             raise OptionError("This knowledge base is empty.", fix='Add documents: kb.add("data/en").')
+        if sentences is None:
+            sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
         hits = self.search(question, k, how, where, threshold, sentences)
         if isinstance(model, Model):
             return answer.ask(question, hits, model, lang, **options)

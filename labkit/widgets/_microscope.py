@@ -13,7 +13,7 @@ from ..chat import Options
 from ..display import escape, sent_html
 from ..errors import ContextWindowExceededError, OptionError
 from ..rag import answer as rag_answer
-from ..rag import retrieve
+from ..rag import compress, retrieve
 from ..rag.answer import Answer, Prepared
 from ..rag.check import Check
 from ..rag.retrieve import Hit, Hits
@@ -121,7 +121,7 @@ class Microscope(Panel):
         while self._asked != (asked := self._settings()):  # a slider that moved meanwhile is followed
             question, how, k, sentences, threshold = asked
             self.answer, self._prepared = None, None
-            self.hits = self.kb.search(question, k, how, threshold=threshold or None, sentences=sentences or None)
+            self.hits = self.kb.search(question, k, how, threshold=threshold or None, sentences=sentences)
             self._asked = asked
             self._draw()
         self._say(self._t("found", count=len(self.hits or ())))
@@ -315,7 +315,8 @@ def microscope(
     k : int
         Passages to begin with, 1 to 10.
     sentences : int
-        Show and use at most so many sentences of the passages, 1 to 10, to begin with; None for whole passages.
+        Show and use at most so many sentences of the passages, 1 to 10, to begin with, or 0 for whole passages; by default as the model
+        reads best.
     lang : {'en', 'es'}
         Language of the widget; the answer is in that of the question.
     options : Options
@@ -330,11 +331,13 @@ def microscope(
     """
     if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST_PASSAGES:
         raise OptionError(f"k={k!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_PASSAGES}.")
-    if sentences is not None and (not isinstance(sentences, int) or isinstance(sentences, bool) or not 1 <= sentences <= MOST_PASSAGES):
-        raise OptionError(f"sentences={sentences!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_PASSAGES}, or None.")
+    if sentences is None:
+        sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
+    if not isinstance(sentences, int) or isinstance(sentences, bool) or not 0 <= sentences <= MOST_PASSAGES:
+        raise OptionError(f"sentences={sentences!r} is out of range.", fix=f"It is a whole number from 0 to {MOST_PASSAGES}.")
     given = Options.of(options or Options(temperature=0.0, seed=0, max_tokens=rag_answer.ROOM), **changes)
     if isinstance(kb, str | Path):
         from ..rag.knowledge import KnowledgeBase
 
         kb = KnowledgeBase.from_folder(kb)
-    return Microscope(kb, model, question, k, sentences or 0, lang, given)
+    return Microscope(kb, model, question, k, sentences, lang, given)

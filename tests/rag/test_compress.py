@@ -89,10 +89,19 @@ def test_threshold_is_compared_with_the_best_sentence(kb):
         assert len(answer.sources) == 3 and all(" ".join(source.text.split()) in answer.sent.prompt for source in answer.sources)
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, True, "3", 1001])
+@pytest.mark.parametrize("count", [-1, 1.5, True, "3", 1001])
 def test_wrong_number_of_sentences_is_refused(kb, count):
     with pytest.raises(OptionError, match="sentences="):
         kb.search("When?", sentences=count)
+
+
+def test_a_model_gets_what_it_reads_best_where_nothing_else_is_said(kb):
+    with lab.load("mini-m") as model:
+        asked = {count: kb.ask("When does the ferry Petrel leave Brann?", model, sentences=count) for count in (None, 2, 0)}
+    assert len(asked[None].sources) == 2 and asked[None].text == asked[2].text
+    assert [source.passage.end - source.passage.start for source in asked[0].sources] != [] and len(asked[0].sources) == 4
+    table = evaluate.each(kb, [{"question": "When does the ferry Petrel leave Brann?", "answers": ["7:05"]}], "mini-l")
+    assert "recall@3" in table.columns
 
 
 def test_sentences_hold_more_answers_than_the_first_passages(kb):

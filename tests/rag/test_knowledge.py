@@ -111,7 +111,7 @@ def test_nothing_relevant_is_an_answer_and_no_model_is_asked(kb, chat):
 
 def test_answer_shows_every_step_and_what_was_sent(kb, chat):
     question = "When does the ferry Petrel leave Brann?"
-    answer = kb.ask(question, chat, k=3)
+    answer = kb.ask(question, chat, k=3, sentences=0)
     assert answer.trace.names() == ["question", "search", "clean", "fit", "prompt", "reply", "check"]
     assert answer.trace["search"].seconds == answer.trace["search"].data["hits"].seconds > 0
     messages = answer.trace["prompt"].data["messages"]

@@ -57,6 +57,8 @@ def test_enter_answers_and_search_alone_asks_nobody(scope):
 
 
 def test_controls_search_again(scope):
+    assert scope.sentences.value == 2  # as mini-m reads best
+    scope.sentences.value = 0
     click(scope.search_button)
     assert len(done(scope).hits) == 4
     scope.k.value = 2
@@ -76,7 +78,7 @@ def test_sentences_take_the_place_of_passages(scope, kb, model):
     scope.sentences.value = 0
     assert len(done(scope).hits) == 4
     assert lab.widgets.microscope(kb, model, sentences=3).sentences.value == 3
-    for wrong in (0, 11, True, "2"):
+    for wrong in (-1, 11, True, "2"):
         with pytest.raises(OptionError, match="sentences="):
             lab.widgets.microscope(kb, model, sentences=wrong)
 
@@ -89,7 +91,7 @@ def test_nothing_relevant_asks_no_model(scope):
 
 def test_what_does_not_fit_is_named(kb):
     with lab.load("mini-m", context_window=448) as small:
-        scope = lab.widgets.microscope(kb, small, QUESTION["en"], k=10, max_tokens=32)
+        scope = lab.widgets.microscope(kb, small, QUESTION["en"], k=10, sentences=0, max_tokens=32)
         click(scope.ask_button)
         left = done(scope).answer.trace["fit"].data["left_out"]
         assert left and "does not fit" in scope.found.value and f"[{left[0].rank}]" in scope.fitted.value
