@@ -117,9 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     two = what.add_parser("ask", help="an answer, and where it is from")
     two.add_argument("question", nargs="+")
     two.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
-    two.add_argument("-k", type=int, default=4, help="passages that are searched for (default: %(default)s)")
+    two.add_argument("-k", type=int, help="passages that are searched for (default: 4, or 10 where sentences of them are given)")
     best = (
-        "give it the N best sentences of those passages instead, 0 for whole ones (default: 2 for mini-s and mini-m, 3 for mini-l, else 0)"
+        "give it the N best sentences of those passages instead, 0 for whole ones (default: 3 for mini-s, 2 for mini-m and mini-l, else 0)"
     )
     two.add_argument("--sentences", type=int, metavar="N", help=best)
     two.add_argument("--trace", action="store_true", help="print every step")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..errors import OptionError
 from . import tables, words
 from .index import Index, embed
-from .retrieve import Hit, Hits
+from .retrieve import Hit, Hits, K
 
 Span = tuple[int, int]
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
@@ -22,7 +22,8 @@ _INNER = re.compile(r"\|?\s*(.*?)\s*\|?", re.DOTALL)
 NO_ROW = "\n"  # no header is that
 _CLOSED = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
 HEADING = 8  # words, at most
-BEST = {"mini-s": 2, "mini-m": 2, "mini-l": 3}  # sentences of which a shipped model makes most right answers (benchmarks/kb_quality.py)
+PASSAGES = 10  # that are searched for sentences: more than a model is given whole, since a sentence has to be found twice
+BEST = {"mini-s": 3, "mini-m": 2, "mini-l": 2}  # sentences of which a shipped model makes most right answers (benchmarks/kb_quality.py)
 # How much each part says, chosen on texts and questions of domains apart from those that the figures of the documentation are of.
 WEIGHTS = {"words": 2.0, "vector": 1.0, "vector_before": 1.0, "passage": 1.0}
 
@@ -106,11 +107,16 @@ def check(count: int) -> None:
         raise OptionError(f"sentences={count!r} is out of range.", fix="It is a whole number from 1 to 1000, or 0 for whole passages.")
 
 
+def passages(k: int | None, sentences: int | None) -> int:
+    """How many passages are searched for: `k`, or by default 4, 10 where sentences of them are wanted."""
+    return (PASSAGES if sentences else K) if k is None else k
+
+
 def best_for(model: str) -> int:
     """Of how many sentences a model makes most right answers; 0, whole passages, for all but the shipped ones.
 
     >>> best_for("mini-l"), best_for("ollama:mini-m"), best_for("mini-l:Q4_K_M"), best_for("ollama:llama3.2:1b")
-    (3, 2, 3, 0)
+    (2, 2, 2, 0)
     """
     return BEST.get(model.removeprefix("ollama:").partition(":")[0], 0)
 

@@ -210,7 +210,7 @@ class KnowledgeBase:
     def search(
         self,
         question: str,
-        k: int = retrieve.K,
+        k: int | None = None,
         how: str = "",
         where: Where | None = None,
         threshold: float | None = None,
@@ -218,9 +218,10 @@ class KnowledgeBase:
     ) -> Hits:
         """Find passages; see `rag.retrieve.search`. By default hybrid, or lexical where there is no embedding model.
 
-        With `sentences`, the k passages are searched for at most so many sentences, which are returned instead, and `threshold` is
-        compared with the best of them; see `rag.compress.compress`. Without, or with 0, whole passages are.
+        With `sentences`, the k passages (by default 10) are searched for at most so many sentences, which are returned instead, and
+        `threshold` is compared with the best of them; see `rag.compress.compress`. Without, or with 0, whole passages are, by default 4.
         """
+        k = compress.passages(k, sentences)
         how = how or ("hybrid" if self._embedder else "lexical")
         retrieve.check(question, k, how, threshold)
         if sentences is not None:
@@ -240,7 +241,7 @@ class KnowledgeBase:
         self,
         question: str,
         model: str | Model,
-        k: int = retrieve.K,
+        k: int | None = None,
         lang: str | None = None,
         *,
         how: str = "",

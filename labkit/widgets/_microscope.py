@@ -296,7 +296,7 @@ def microscope(
     model: Model | str | Path = "mini-m",
     question: str = "",
     *,
-    k: int = retrieve.K,
+    k: int | None = None,
     sentences: int | None = None,
     lang: str | None = None,
     options: Options | None = None,
@@ -313,7 +313,7 @@ def microscope(
     question : str
         To begin with.
     k : int
-        Passages to begin with, 1 to 10.
+        Passages to begin with, 1 to 10; by default 4, or 10 where sentences of them are shown.
     sentences : int
         Show and use at most so many sentences of the passages, 1 to 10, to begin with, or 0 for whole passages; by default as the model
         reads best.
@@ -329,12 +329,13 @@ def microscope(
     Microscope
         A widget: show it as the last line of a cell. `.answer` holds the answer with its trace, `.text` says what is shown.
     """
-    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST_PASSAGES:
-        raise OptionError(f"k={k!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_PASSAGES}.")
     if sentences is None:
         sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
     if not isinstance(sentences, int) or isinstance(sentences, bool) or not 0 <= sentences <= MOST_PASSAGES:
         raise OptionError(f"sentences={sentences!r} is out of range.", fix=f"It is a whole number from 0 to {MOST_PASSAGES}.")
+    k = compress.passages(k, sentences)
+    if not isinstance(k, int) or isinstance(k, bool) or not 1 <= k <= MOST_PASSAGES:
+        raise OptionError(f"k={k!r} is out of range.", fix=f"It is a whole number from 1 to {MOST_PASSAGES}.")
     given = Options.of(options or Options(temperature=0.0, seed=0, max_tokens=rag_answer.ROOM), **changes)
     if isinstance(kb, str | Path):
         from ..rag.knowledge import KnowledgeBase

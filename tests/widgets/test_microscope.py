@@ -58,7 +58,7 @@ def test_enter_answers_and_search_alone_asks_nobody(scope):
 
 def test_controls_search_again(scope):
     assert scope.sentences.value == 2  # as mini-m reads best
-    scope.sentences.value = 0
+    scope.sentences.value, scope.k.value = 0, 4
     click(scope.search_button)
     assert len(done(scope).hits) == 4
     scope.k.value = 2
@@ -75,7 +75,7 @@ def test_sentences_take_the_place_of_passages(scope, kb, model):
     direct = kb.ask(QUESTION["en"], model, sentences=2, max_tokens=40)
     assert done(scope).answer.text == direct.text and scope.answer.sources == direct.sources and len(scope.hits) == 2
     assert "words in common" in scope.found.value and scope.found.value.count("lk-passage-") == 2
-    scope.sentences.value = 0
+    scope.sentences.value, scope.k.value = 0, 4
     assert len(done(scope).hits) == 4
     assert lab.widgets.microscope(kb, model, sentences=3).sentences.value == 3
     for wrong in (-1, 11, True, "2"):
