@@ -178,6 +178,9 @@ SPANISH = {
     "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none": (
         "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin respuesta"
     ),
+    "threshold={threshold:.2f}: {kept} questions that have an answer are answered rightly, {refused} that have none are refused": (
+        "threshold={threshold:.2f}: responde bien {kept} preguntas con respuesta y rechaza {refused} sin respuesta"
+    ),
     "{share:.0%} ({low:.0%} to {high:.0%}) of {n}": "el {share:.0%} (de {low:.0%} a {high:.0%}) de {n}",
     # -- why a file was left out, and what is worth a note ----------------------------------------------------------------------------
     "it begins as {encoding} and goes on as something else": "empieza como {encoding} y sigue como otra cosa",

@@ -6,7 +6,6 @@ passages that hold the same words (overlap, copies) count as one, the first that
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import time
@@ -19,12 +18,13 @@ from .. import display
 from ..backends.base import Model
 from ..backends.registry import load
 from ..errors import LabError, OptionError
-from ..measure.stats import Interval, bootstrap, share
-from ..wording import say
-from . import answer, compress, metrics, retrieve, words
+from ..measure.stats import bootstrap, share
+from . import answer, compress, metrics, words
 from .check import CITE, citations, says_nothing
 from .chunks import Passage
 from .retrieve import Hits
+from .threshold import calibrate as calibrate
+from .threshold import cross_validate as cross_validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +129,7 @@ def each(
     questions: str | Path | Iterable[Question | Mapping[str, Any]],
     model: str | Model | None = None,
     *,
-    k: int = retrieve.K,
+    k: int | None = None,
     how: str = "",
     context: bool = True,
     lang: str | None = None,
@@ -168,6 +168,7 @@ def each(
     asked = read(questions)
     if sentences is None and model is not None:
         sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
+    k = compress.passages(k, sentences)
     given = sentences or k
     rows, found = [], []
     for question in asked:
@@ -323,73 +324,3 @@ def run(
         As of `each`: k, how, context, lang, threshold, sentences, options of the model.
     """
     return summary(each(kb, questions, model, **how))
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A threshold, and what it does to the questions that it was chosen with.
-
-    Attributes
-    ----------
-    threshold : float
-        As of `KnowledgeBase.search`.
-    kept : float
-        Share of the answerable questions that reach it.
-    refused : float
-        Share of the unanswerable ones that do not.
-    kept_interval, refused_interval : Interval
-        Wilson's, 95 %. Of other questions a little less is kept and refused: the threshold was chosen for these.
-    """
-
-    threshold: float
-    kept: float
-    refused: float
-    kept_interval: Interval
-    refused_interval: Interval
-
-    def __str__(self) -> str:
-        said = "{share:.0%} ({low:.0%} to {high:.0%}) of {n}"
-        kept, refused = (say(said, share=v, low=i.low, high=i.high, n=i.n) for v, i in self._shares())
-        whole = "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none"
-        return say(whole, threshold=self.threshold, kept=kept, refused=refused)
-
-    def _shares(self) -> tuple[tuple[float, Interval], tuple[float, Interval]]:
-        return (self.kept, self.kept_interval), (self.refused, self.refused_interval)
-
-
-def calibrate(rows: pd.DataFrame) -> Calibration:
-    """The threshold that best parts questions which the documents answer from those which they do not.
-
-    Of all thresholds the one with the greatest sum of `kept` and `refused` (Youden, *Index for rating diagnostic tests*, 1950);
-    of equal ones the middle.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        From `each`, without a threshold, and searched as will be searched later; no model is needed.
-
-    Raises
-    ------
-    OptionError
-        When there is no answerable question, or no unanswerable one.
-
-    >>> import pandas as pd
-    >>> print(calibrate(pd.DataFrame({"answerable": [True, True, False], "relevance": [0.8, 0.6, 0.2]})))
-    threshold=0.40 keeps 100% (34% to 100%) of 2 questions that have an answer and refuses 100% (21% to 100%) of 1 that have none
-    """
-    there = [float(value) for value in rows[rows["answerable"]]["relevance"]]
-    not_there = [float(value) for value in rows[~rows["answerable"]]["relevance"]]
-    if not there or not not_there:
-        raise OptionError("A threshold is chosen between questions with an answer and questions without.", fix="Give some of both kinds.")
-    values = sorted({0.0, *there, *not_there})
-    between = [(low + high) / 2 for low, high in itertools.pairwise(values)] or values
-    sums = [_at_least(there, one) / len(there) - _at_least(not_there, one) / len(not_there) for one in between]
-    best = [one for one, value in zip(between, sums, strict=True) if value > max(sums) - 1e-12]
-    threshold = best[len(best) // 2]
-    kept, refused = _at_least(there, threshold), len(not_there) - _at_least(not_there, threshold)
-    intervals = share(kept, len(there)), share(refused, len(not_there))
-    return Calibration(threshold, kept / len(there), refused / len(not_there), *intervals)
-
-
-def _at_least(values: Sequence[float], threshold: float) -> int:
-    return sum(value >= threshold for value in values)

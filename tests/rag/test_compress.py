@@ -100,7 +100,7 @@ def test_a_model_gets_what_it_reads_best_where_nothing_else_is_said(kb):
         asked = {count: kb.ask("When does the ferry Petrel leave Brann?", model, sentences=count) for count in (None, 2, 0)}
     assert len(asked[None].sources) == 2 and asked[None].text == asked[2].text
     assert [source.passage.end - source.passage.start for source in asked[0].sources] != [] and len(asked[0].sources) == 4
-    table = evaluate.each(kb, [{"question": "When does the ferry Petrel leave Brann?", "answers": ["7:05"]}], "mini-l")
+    table = evaluate.each(kb, [{"question": "When does the ferry Petrel leave Brann?", "answers": ["7:05"]}], "mini-s")
     assert "recall@3" in table.columns
 
 
@@ -141,6 +141,54 @@ def test_threshold_parts_what_can_be_parted_and_says_where_nothing_can():
     for there, not_there in (([0.5], []), ([], [0.5])):
         with pytest.raises(OptionError, match="both kinds"):
             evaluate.calibrate(rows(there, not_there))
+
+
+def answered(*told: tuple[bool, float, bool]) -> pd.DataFrame:
+    """Rows of questions: whether they have an answer, their relevance, and whether the model did right."""
+    rows = [
+        {"answerable": there, "relevance": relevance, "text": "…", "right": float(good) if there else float("nan")}
+        | {"abstained": float(good and not there), "cited": float(good) if there else float("nan"), "supported": 1.0}
+        for there, relevance, good in told
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_threshold_counts_what_the_model_makes_of_the_questions():
+    rows = answered((True, 0.9, True), (True, 0.7, True), (True, 0.6, False), (False, 0.8, True), (False, 0.5, False))
+    # The search alone would have to choose between 0.8 and 0.5; the model refuses the first by itself and errs at 0.6 in any case.
+    chosen = evaluate.calibrate(rows)
+    assert 0.5 < chosen.threshold < 0.7 and (chosen.kept, chosen.refused) == (pytest.approx(2 / 3), 1.0)
+    assert "are answered rightly" in str(chosen)
+
+
+def test_threshold_does_not_buy_one_kind_with_the_other():
+    # Refusing everything refuses 3 of 3 and keeps 1 of 4: a greater sum than at any other threshold but one, which is fairer.
+    chosen = evaluate.calibrate(rows([0.95, 0.4, 0.3, 0.2], [0.9, 0.35, 0.1]))
+    assert min(chosen.kept, chosen.refused) == 0.5 and 0.2 < chosen.threshold < 0.4
+
+
+def test_cross_validated_threshold_does_not_know_its_question():
+    rows = answered(*[(True, 0.6 + n / 100, True) for n in range(10)], *[(False, 0.3 + n / 100, False) for n in range(10)])
+    crossed = evaluate.cross_validate(rows, folds=5)
+    assert crossed["threshold"].between(0.35, 0.61).all() and list(crossed["relevance"]) == list(rows["relevance"])
+    assert evaluate.summary(crossed).value[["right", "abstained"]].tolist() == [1.0, 1.0]
+    # One answerable question lies low: the others' threshold refuses it, which a threshold that has seen it need not.
+    odd = answered((True, 0.36, True), *[(True, 0.6, True)] * 3, *[(False, 0.35, False)] * 4)
+    assert evaluate.calibrate(odd).kept == 1.0
+    crossed = evaluate.cross_validate(odd, folds=4)
+    assert list(crossed[crossed["answerable"]]["right"]) == [0.0, 1.0, 1.0, 1.0]
+    assert crossed.loc[0, "abstained"] == 1.0 and crossed.loc[0, "cited"] == 0.0 and pd.isna(crossed.loc[0, "supported"])
+    assert crossed.equals(evaluate.cross_validate(odd, folds=4)) and "threshold" not in odd.columns
+
+
+def test_cross_validation_refuses_what_it_cannot_part():
+    with pytest.raises(OptionError, match="No model was asked"):
+        evaluate.cross_validate(rows([0.5, 0.6], [0.1, 0.2]))
+    two = answered((True, 0.6, True), (True, 0.7, True), (False, 0.1, False), (False, 0.2, False))
+    for folds in (1, 3, True, 2.0):
+        with pytest.raises(OptionError, match="folds="):
+            evaluate.cross_validate(two, folds=folds)
+    assert len(evaluate.cross_validate(two, folds=2)) == 4
 
 
 def test_threshold_of_one_language_serves_the_other(kb):
