@@ -40,10 +40,14 @@ ASKED = {
         r"\bcuanto (?:cuestan?|valen?|costo|cobran?|gana|hay que pagar|se paga)\b|\bque precio\b"
     ),
     "number": (
-        r"\bhow many\b|\bhow (?:deep|high|tall|wide|heavy|old|warm|hot|cold)\b(?!.*\byear)|\bcuant[oa]s\b|"
-        r"\bque (?:edad|profundidad|altura|anchura|peso|temperatura)\b(?!.*\bano)|\bcuanto (?:miden?|pesan?)\b"
+        r"\bhow many\b|\bhow (?:deep|high|tall|wide|heavy|old|warm|hot|cold|large|big|fast|thick|broad|far(?! back))\b(?!.*\byear)|"
+        r"\bcuant[oa]s\b|\bque (?:edad|profundidad|altura|altitud|anchura|peso|temperatura)\b(?!.*\bano)|"
+        r"\bque (?:distancia|longitud|superficie|velocidad|capacidad)\b|\bcuanto (?:miden?|pesan?)\b|\ba que distancia\b"
     ),
     "day": r"\b(?:what|which) (?:days?|date|weekday)\b|\bque (?:dias?|fecha)\b",
+    "length of time": r"\bhow long\b|\bcuanto (?:tiempo|rato|duran?|tardan?)\b",
+    "colour": r"\b(?:what|which) colou?rs?\b|\bque color(?:es)?\b",
+    "amount": r"\bhow much\b|\bcuanto (?!antes\b)",
 }
 # Kind -> what a text shows that names one.
 NAMED = {
@@ -56,7 +60,8 @@ NAMED = {
         rf"(?:\d{{1,2}}|{_ONE_TO_TWELVE})\b|\blas? (?:\d{{1,2}}|{_UNO_A_DOCE})\b|\by (?:media|cuarto)\b"
     ),
     "price": (
-        r"[€$£%]|\b(?:euros?|cents?|centimos?|dollars?|dolares?|pounds?|libras?|crowns?|coronas?|pesos?|francs?|francos?|coins?|monedas?|"
+        r"[€$£%]|\b(?:euros?|cents?|centimos?|dollars?|dolares?|pounds?|libras?|pence|shillings?|crowns?|coronas?|pesos?|francs?|francos?|"
+        r"florins?|florin(?:es)?|yen|rupees?|rupias?|zlotys?|coins?|monedas?|"
         r"free|gratis|gratuit[oa]s?|nothing|nada|half|mitad|percent|por ciento|price|precio)\b"
     ),
     "number": (
@@ -69,7 +74,17 @@ NAMED = {
         rf"\b(?:{_MONTHS}|today|tomorrow|days?|daily|weekends?|weeks?|christmas|easter|"
         r"hoy|manana|dias?|diario|semanas?|navidad|festivos?)\b|\b\d{1,2}[./]\d{1,2}\b"
     ),
+    "colour": (
+        r"\b(?:red|blue|green|yellow|black|white|gr[ea]y|brown|orange|purple|violet|pink|gold(?:en)?|silver|beige|cream|turquoise|ochre|crimson|"
+        r"scarlet|lilac|copper|bronze|colou?r\w*|roj[oa]s?|azul(?:es)?|verdes?|amarill[oa]s?|negr[oa]s?|blanc[oa]s?|gris(?:es)?|marron(?:es)?|"
+        r"naranjas?|morad[oa]s?|violetas?|rosas?|dorad[oa]s?|platead[oa]s?|crema|turquesas?|ocres?|granates?|lilas?|pard[oa]s?)\b"
+    ),
 }
+NAMED["length of time"] = (
+    rf"{NAMED['number']}|\b(?:until|till|hasta|since|desde|whole|always|forever|siempre|tod[oa]|(?:second|minute|hour|night|day|week|month|year|decade)s?|"
+    r"centur(?:y|ies)|(?:segundo|minuto|hora|noche|dia|semana|ano|decada|siglo)s?|mes(?:es)?)\b"
+)
+NAMED["amount"] = rf"{NAMED['price']}|{NAMED['number']}|\b(?:all|whole|everything|little|much|tod[oa]|poc[oa]|much[oa])\b"
 # Kind -> what is to be said of a text that names none.
 MISSING = {
     "e-mail address": "it names no e-mail address",
@@ -79,6 +94,9 @@ MISSING = {
     "price": "it names no price",
     "number": "it names no number",
     "day": "it names no day",
+    "length of time": "it names no length of time",
+    "colour": "it names no colour",
+    "amount": "it names no amount",
 }
 # What is no number of things, nor of a telephone: times, dates and years.
 _ASIDE = {"telephone number": f"{_CLOCK}|{_DATE}|{_YEAR}", "number": f"{_CLOCK}|{_DATE}|{_YEAR}{_NO_UNIT}"}
@@ -101,6 +119,8 @@ def named(kind: str, text: str) -> bool:
     (True, False)
     """
     plain = words.plain(CITE.sub(" ", text))
+    if kind == "price" and " | " in text:  # of a table, whose header may say what the numbers are
+        kind = "amount"
     return bool(re.search(NAMED[kind], re.sub(_ASIDE[kind], " ", plain) if kind in _ASIDE else plain))
 
 
