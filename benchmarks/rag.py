@@ -10,6 +10,7 @@ rank in plain Python. Queries are asked in turn on the same data; p50 and p95 ar
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import resource
 import subprocess
@@ -117,6 +118,8 @@ def main(sizes: list[int]) -> None:
     """Measure and print."""
     import os
 
+    if not importlib.util.find_spec("faiss"):
+        sys.exit("The peer is not installed: pip install faiss-cpu")
     print(f"hybrid search, {WIDTH} numbers a vector, {WORDS} words a text, n = {QUERIES} queries; load {os.getloadavg()[0]:.1f}")
     for size in sizes:
         mine, theirs = apart("ours", size), apart("peers", size)

@@ -116,6 +116,19 @@ def checked(vectors: Any, count: int, name: str) -> Vectors:
     return unit
 
 
+class _Numbers(dict[str, int]):
+    """The number of each word's stem, by the word as it stands; -1 for the commonest words. Each is looked up once, not at every place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vocabulary: dict[str, int] = {}
+
+    def __missing__(self, form: str) -> int:
+        stems = words.words(form)
+        number = self[form] = self.vocabulary.setdefault(stems[0], len(self.vocabulary)) if stems else -1
+        return number
+
+
 class WordIndex:
     """BM25 over texts (bm25s, Lucene's form: k1 = 1.5, b = 0.75).
 
@@ -129,9 +142,9 @@ class WordIndex:
         import numpy as np
         from bm25s.tokenization import Tokenized  # type: ignore[import-untyped]
 
-        self.vocabulary: dict[str, int] = {}
-        known = self.vocabulary.setdefault
-        rows = [[known(word, len(self.vocabulary)) for word in words.words(text)] for text in texts]
+        numbers = _Numbers()
+        self.vocabulary = numbers.vocabulary
+        rows = [[number for number in map(numbers.__getitem__, words.forms(text)) if number >= 0] for text in texts]
         self.size = len(rows)
         self._bm25: Any = None
         self._idf: NDArray[np.float64] = np.zeros(0)

@@ -70,8 +70,17 @@ def words(text: str, stop: bool = True) -> list[str]:
     >>> words("¿Cuándo abren las bibliotecas?")
     ['abren', 'bibliotec']
     """
-    found = _WORD.findall(plain(text))
-    return [stem(word) for word in found if not (stop and word in _ALL_STOP)]
+    return [stem(word) for word in forms(text) if not (stop and word in _ALL_STOP)]
+
+
+def forms(text: str) -> list[str]:
+    """The words of a text as they stand, but for case and accents.
+
+    >>> forms("¿Cuándo abren las bibliotecas?")
+    ['cuando', 'abren', 'las', 'bibliotecas']
+    """
+    found: list[str] = _WORD.findall(plain(text))
+    return found
 
 
 def tokens(text: str) -> list[str]:
