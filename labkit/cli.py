@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import __version__
 from .errors import LabError
-from .wording import chosen
+from .wording import chosen, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,25 +109,27 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_metrics)
 
     command = commands.add_parser("kb", help='ask one\'s own documents: kb add FOLDER, then kb ask "..."')
-    what = command.add_subparsers(metavar="add|ask|remove", required=True)
+    what = command.add_subparsers(metavar="add|ask|evaluate|remove", required=True)
     one = what.add_parser("add", help="read a folder or a file; only what changed is read again")
     one.add_argument("folder", nargs="+", type=Path)
     one.add_argument("--embedder", help='as "ollama:NAME"; none searches by words alone (default: mini-embed)')
     one.set_defaults(run=_kb_add)
     two = what.add_parser("ask", help="an answer, and where it is from")
     two.add_argument("question", nargs="+")
-    two.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
-    two.add_argument("-k", type=int, help="passages that are searched for (default: 4, or 10 where sentences of them are given)")
-    best = (
-        "give it the N best sentences of those passages instead, 0 for whole ones (default: 3 for mini-s, 2 for mini-m and mini-l, else 0)"
-    )
-    two.add_argument("--sentences", type=int, metavar="N", help=best)
     two.add_argument("--trace", action="store_true", help="print every step")
     two.set_defaults(run=_kb_ask)
-    three = what.add_parser("remove", help="take out what was read from a folder or a file, also when that is no longer there")
-    three.add_argument("folder", nargs="+", type=Path)
-    three.set_defaults(run=_kb_remove)
-    for each in (one, two, three):
+    three = what.add_parser("evaluate", help="how good are search and answers? Your own questions with their answers, in a JSONL file")
+    three.add_argument(
+        "questions", type=Path, help='lines of {"question", "answers", "file", "quote"}; "answers": [] where nothing says it'
+    )
+    three.add_argument("--csv", type=Path, metavar="FILE", help="write what was found and said to each question")
+    three.set_defaults(run=_kb_evaluate)
+    for each in (two, three):
+        _how_to_ask(each)
+    four = what.add_parser("remove", help="take out what was read from a folder or a file, also when that is no longer there")
+    four.add_argument("folder", nargs="+", type=Path)
+    four.set_defaults(run=_kb_remove)
+    for each in (one, two, three, four):
         each.add_argument("--kb", type=Path, default=Path("knowledge.kb"), metavar="FILE", help="where it is kept (default: %(default)s)")
 
     command = commands.add_parser("mirror", help="serve this machine's Ollama models to a class, read-only")
@@ -252,11 +254,22 @@ def _kb_remove(options: argparse.Namespace) -> None:
         print(kb)
 
 
+def _how_to_ask(parser: argparse.ArgumentParser) -> None:
+    """What an answer over documents can be told: the model, how much it reads, when to refuse."""
+    parser.add_argument("--model", default="mini-m", help="as of chat (default: %(default)s)")
+    parser.add_argument("-k", type=int, help="passages that are searched for (default: 4, or 10 where sentences of them are given)")
+    best = (
+        "give it the N best sentences of those passages instead, 0 for whole ones (default: 3 for mini-s, 2 for mini-m and mini-l, else 0)"
+    )
+    parser.add_argument("--sentences", type=int, metavar="N", help=best)
+    parser.add_argument("--threshold", type=float, metavar="T", help="refuse below this relevance, from 0 to 1 (default: none)")
+
+
 def _kb_ask(options: argparse.Namespace) -> None:
     from .rag import hidden, knowledge
 
     with knowledge.KnowledgeBase.open(options.kb) as kb:
-        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=options.sentences)
+        answer = kb.ask(" ".join(options.question), options.model, options.k, sentences=options.sentences, threshold=options.threshold)
         print(answer)
         if answer.withheld:
             print(f"  {answer.trace['check'].says}: {hidden.visible(answer.withheld)}")
@@ -267,6 +280,27 @@ def _kb_ask(options: argparse.Namespace) -> None:
                 print(f"  not held up: {check.problem}")
         if options.trace:
             print(answer.trace)
+
+
+def _kb_evaluate(options: argparse.Namespace) -> None:
+    from .rag import evaluate, knowledge
+
+    with knowledge.KnowledgeBase.open(options.kb) as kb:
+        how = {name: getattr(options, name) for name in ("k", "sentences", "threshold")}
+        rows = evaluate.each(kb, options.questions, options.model, **how)
+    if options.csv:
+        rows.to_csv(options.csv, index=False)
+    print(evaluate.summary(rows).round(2).to_string())
+    failed = rows.loc[rows["error"] != "", "error"]
+    if len(failed):
+        print(say("{n} questions failed, the first: {error}", n=len(failed), error=failed.iloc[0]))
+    few = int(min(rows["answerable"].sum(), (~rows["answerable"]).sum()))
+    if options.threshold is None and few > 1:
+        choice = evaluate.calibrate(rows)
+        crossed = evaluate.summary(evaluate.cross_validate(rows, folds=min(10, few))).value
+        print(choice)
+        said = "chosen with other questions, it leaves {right:.0%} right and {refused:.0%} refused; use it: --threshold {threshold:.2f}"
+        print(say(said, right=crossed["right"], refused=crossed["abstained"], threshold=choice.threshold))
 
 
 def _mirror(options: argparse.Namespace) -> None:

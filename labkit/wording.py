@@ -175,6 +175,10 @@ SPANISH = {
     "numpy, in this process": "numpy, en este proceso",
     "Qdrant, {where}, collection {name}": "Qdrant, {where}, colección {name}",
     "PostgreSQL, {where}, table {name}": "PostgreSQL, {where}, tabla {name}",
+    "{n} questions failed, the first: {error}": "preguntas que han fallado: {n}; la primera: {error}",
+    "chosen with other questions, it leaves {right:.0%} right and {refused:.0%} refused; use it: --threshold {threshold:.2f}": (
+        "elegido con otras preguntas, acierta el {right:.0%} y rechaza el {refused:.0%}; úsalo: --threshold {threshold:.2f}"
+    ),
     "threshold={threshold:.2f} keeps {kept} questions that have an answer and refuses {refused} that have none": (
         "threshold={threshold:.2f} conserva {kept} preguntas con respuesta y rechaza {refused} sin respuesta"
     ),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import labkit as lab
@@ -263,6 +265,30 @@ def test_without_the_shipped_embedding_model_a_notice_says_so():
         assert bool(kb.notice) != shipped
         assert kb.notice == "" or ("words alone" in kb.notice and kb.notice.split(",")[0][:20] in kb._repr_html_().replace("&#x27;", "'"))
         assert kb.search("ferry Petrel")[0].text
+
+
+def test_command_line_measures_answers_to_own_questions(tmp_path, capsys):
+    animals = ("otter", "heron", "seal", "crab", "swan")
+    text = " ".join(f"The {animal} of the school is called {animal[::-1].title()}." for animal in animals)
+    (tmp_path / "notes.txt").write_text(text, encoding="utf-8")
+    asked = [{"question": f"What is the {a} called?", "answers": [a[::-1]], "file": "notes.txt", "quote": f"The {a} of"} for a in animals]
+    asked += [{"question": question} for question in ("Where is the moon?", "Who painted the ceiling?", "Which bus goes to Mars?")]
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    kept = ["--kb", str(tmp_path / "a.kb")]
+    assert main(["kb", "add", str(tmp_path / "notes.txt"), *kept, "--embedder", "none"]) == 0
+    capsys.readouterr()
+    assert main(["kb", "evaluate", str(tmp_path / "asked.jsonl"), *kept, "--csv", str(tmp_path / "rows.csv")]) == 0
+    out = capsys.readouterr().out
+    found = re.search(r"chosen with other questions, .* use it: --threshold (0\.\d\d)", out)
+    assert "recall@2" in out and "are answered rightly" in out and found
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert list(rows["question"]) == [q["question"] for q in asked] and rows["right"].notna().sum() == 5
+    assert main(["kb", "evaluate", str(tmp_path / "asked.jsonl"), *kept, "--threshold", found[1]]) == 0
+    assert "chosen with" not in capsys.readouterr().out
+    assert main(["kb", "ask", "Where is the moon?", *kept, "--threshold", found[1]]) == 0
+    assert "The passages do not say." in capsys.readouterr().out
+    assert main(["kb", "evaluate", str(tmp_path / "none.jsonl"), *kept]) == 1
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_command_line_adds_asks_and_shows_where_it_is_from(tmp_path, capsys):
