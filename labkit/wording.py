@@ -209,6 +209,9 @@ SPANISH = {
         "no hay texto en sus páginas ({n}), solo imágenes: seguramente está escaneado. Pásale antes un OCR (ocrmypdf)"
     ),
     "no text on page {pages}": "sin texto en la página {pages}",
+    "tables were looked for on the first {n} pages only, which took long: cells of later ones stand beside one another": (
+        "solo se buscaron tablas en las {n} primeras páginas, porque llevó mucho tiempo: en las demás, las celdas van seguidas"
+    ),
     "page {page} holds text that a reader does not see: {text}": "la página {page} contiene texto que quien lee no ve: {text}",
     "page {page} holds text that is white, seen only on a coloured ground: {text}": (
         "la página {page} contiene texto blanco, que solo se ve sobre un fondo de color: {text}"

@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,31 @@ UNSEEN = {
     "white": "page {page} holds text that is white, seen only on a coloured ground: {text}",
     "hidden": "page {page} holds text that a reader does not see: {text}",
 }
+
+
+def part(answer: Mapping[str, Any]) -> Part:
+    """The text of a file, page after page, and what a reader should know of it; FormatError where the worker gave a reason."""
+    if "error" in answer:
+        raise FormatError(say(answer["error"], **answer.get("values", {})), again=answer.get("again", False))
+    text, pages, empty = "", [], []
+    for number, page in enumerate(answer["pages"], 1):
+        pages.append(len(text))
+        text += f"{page.strip()}\n\n"
+        if not page.strip():
+            empty.append(number)
+    if not text.strip():
+        said = "it holds no text on its pages ({n}), only pictures: it was probably scanned. Run OCR on it first (ocrmypdf)"
+        raise FormatError(say(said, n=len(pages)))
+    notes = [say("no text on page {pages}", pages=", ".join(map(str, empty[:10])))] if empty else []
+    if scanned := [str(number) for number, kind, _ in answer["unseen"] if kind == "ocr"]:
+        notes.append(say("the text of page {pages} is an OCR layer, or nobody sees it", pages=", ".join(scanned[:10])))
+    if answer["tables"] < len(pages):
+        said = "tables were looked for on the first {n} pages only, which took long: cells of later ones stand beside one another"
+        notes.append(say(said, n=answer["tables"]))
+    unseen = [item for item in answer["unseen"] if item[1] in UNSEEN]
+    notes += [say(UNSEEN[kind], page=number, text=repr(text[:80])) for number, kind, text in unseen[:5]]
+    text = text.rstrip() + "\n"
+    return Part(text, answer["title"], tuple(pages), notes=notes + about_hidden(text))
 
 
 class PdfReader:
@@ -37,25 +63,7 @@ class PdfReader:
         FormatError
             With the reason: encrypted, damaged, only pictures, too large, too slow.
         """
-        answer = self._ask(path)
-        if "error" in answer:
-            raise FormatError(say(answer["error"], **answer.get("values", {})), again=answer.get("again", False))
-        text, pages, empty = "", [], []
-        for number, page in enumerate(answer["pages"], 1):
-            pages.append(len(text))
-            text += f"{page.strip()}\n\n"
-            if not page.strip():
-                empty.append(number)
-        if not text.strip():
-            said = "it holds no text on its pages ({n}), only pictures: it was probably scanned. Run OCR on it first (ocrmypdf)"
-            raise FormatError(say(said, n=len(pages)))
-        notes = [say("no text on page {pages}", pages=", ".join(map(str, empty[:10])))] if empty else []
-        if scanned := [str(number) for number, kind, _ in answer["unseen"] if kind == "ocr"]:
-            notes.append(say("the text of page {pages} is an OCR layer, or nobody sees it", pages=", ".join(scanned[:10])))
-        unseen = [item for item in answer["unseen"] if item[1] in UNSEEN]
-        notes += [say(UNSEEN[kind], page=number, text=repr(text[:80])) for number, kind, text in unseen[:5]]
-        text = text.rstrip() + "\n"
-        return Part(text, answer["title"], tuple(pages), notes=notes + about_hidden(text))
+        return part(self._ask(path))
 
     def _ask(self, path: Path) -> dict[str, Any]:
         process = self._worker()

@@ -9,6 +9,7 @@ import logging
 import math
 import re
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ SMALLEST = 1.0  # points that text must have to be read
 _SHOWS = (b"Tj", b"TJ", b"'", b'"')
 ROW, CELLS, ROWS = 1_000, 40, 300  # characters and cells of a table's row, and rows of a table, at most
 LAYOUT = 500_000  # characters of a page that tables are looked for on, blanks included
+TABLES = 20.0  # seconds for the tables of a file, which has 60 for all
 Span = tuple[int, int]
 _GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
 _GREYS = ("/DeviceGray", "/G", "/CalGray")
@@ -171,8 +173,12 @@ def _squeezed(line: str) -> str:
     return "".join(line.split())
 
 
-def read(path: str) -> dict[str, Any]:
-    """`{"pages", "title", "unseen"}`, or `{"error", "values", "again"}`: a text for `wording.say`, and what is filled in."""
+def read(path: str, seconds: float = TABLES) -> dict[str, Any]:
+    """What is in a file: `{"pages", "title", "unseen", "tables"}`, or `{"error", "values", "again"}`.
+
+    `tables` is the number of pages on which tables were looked for, as many as took so many seconds; an error is a text for
+    `wording.say`, and what is filled in.
+    """
     try:
         from pypdf import PdfReader
         from pypdf.errors import DependencyError, PyPdfError
@@ -186,19 +192,23 @@ def read(path: str) -> dict[str, Any]:
         count = len(reader.pages)
         if count > PAGES:
             return {"error": "it has {n:,} pages, more than {most:,}", "values": {"n": count, "most": PAGES}}
-        pages, unseen, size = [], [], 0
+        pages, unseen, size, spent, tables = [], [], 0, 0.0, 0
         for number, page in enumerate(reader.pages, 1):
             watch = Unseen()
             text = page.extract_text(visitor_operand_before=watch)
-            with contextlib.suppress(Exception):  # the text without its tables is better than none
-                text = with_tables(text, page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False))
+            if spent <= seconds:
+                start = time.monotonic()
+                with contextlib.suppress(Exception):  # the text without its tables is better than none
+                    text = with_tables(text, page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False))
+                spent += time.monotonic() - start
+                tables = number
             pages.append(text.encode("utf-8", "replace").decode())
             size += len(text)
             if size > CHARACTERS:
                 return {"error": "its text has more than {most:,} characters", "values": {"most": CHARACTERS}}
             unseen += [(number, kind, text[:200].encode("utf-8", "replace").decode()) for kind, text in watch.kinds()]
         title = str(reader.metadata.title or "") if reader.metadata else ""
-        return {"pages": pages, "title": title.encode("utf-8", "replace").decode(), "unseen": unseen}
+        return {"pages": pages, "title": title.encode("utf-8", "replace").decode(), "unseen": unseen, "tables": tables}
     except DependencyError:
         needs = "it is encrypted in a way that needs another package: pip install 'pypdf[crypto]', or save it without a password"
         return {"error": needs, "again": True}

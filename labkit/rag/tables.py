@@ -27,6 +27,7 @@ class Table:
         Of each of its lines, Markdown's rule under the header included.
     end : int
     header : str
+        Empty where it is too long to be repeated.
     ruled : bool
         Whether Markdown's rule is under the header; without it, the first row may be a row like the others.
     """
@@ -55,7 +56,9 @@ def _find(text: str) -> Iterator[Table]:
         lines = list(group)
         if rows and len(lines) > 1 and not is_rule(lines[0][1]):
             start, last = lines[-1]
-            yield Table(tuple(start for start, _ in lines), start + len(last), inner(lines[0][1]), is_rule(lines[1][1]))
+            header = inner(lines[0][1])
+            header = header if len(header) <= LONGEST else ""
+            yield Table(tuple(start for start, _ in lines), start + len(last), header, is_rule(lines[1][1]))
 
 
 def is_rule(line: str) -> bool:
@@ -90,4 +93,4 @@ class Headers:
         if number < 0:
             return ""
         table = self._tables[number]
-        return table.header if table.starts[1] <= place < table.end and len(table.header) <= LONGEST else ""
+        return table.header if table.starts[1] <= place < table.end else ""

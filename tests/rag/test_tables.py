@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 import labkit as lab
-from labkit.rag import _pdf_worker, compress, documents, tables, words
+from labkit.rag import _pdf, _pdf_worker, compress, documents, tables, words
 from labkit.rag.chunks import cut
 from labkit.rag.documents import from_string
 
@@ -75,6 +75,16 @@ def test_any_page_is_searched_for_tables_in_time():
     assert time.monotonic() - start < 60
 
 
+def test_tables_are_looked_for_as_long_as_there_is_time(tmp_path):
+    page = drawn([HEADER, *ROWS], [20, 60, 130, 200, 240])
+    (tmp_path / "a.pdf").write_bytes(pdf(page, page, page))
+    (found,) = documents.read(tmp_path)
+    assert found.text.count("Bee Keeping | Ada Morrow") == 3 and found.notes == ()
+    hurried = _pdf_worker.read(str(tmp_path / "a.pdf"), seconds=0.0)
+    assert [text.count("Bee Keeping | Ada Morrow") for text in hurried["pages"]] == [1, 0, 0]
+    assert "on the first 1 pages only" in _pdf.part(hurried).notes[0]
+
+
 def test_a_page_that_the_layout_mode_cannot_read_keeps_its_text(tmp_path):
     (tmp_path / "a.pdf").write_bytes(pdf(b"BT /F1 12 Tf 20 200 Td (Plain text.) Tj ET q q q Q BT /F9 1 Tf (More.) Tj ET"))
     (found,) = documents.read(tmp_path)
@@ -128,8 +138,9 @@ def test_a_first_row_without_a_rule_is_a_row_and_a_header():
 
 def test_a_long_header_is_not_repeated():
     header = " | ".join(f"a very long name of column {n}" for n in range(12))
-    (table,) = tables.find(f"{header}\n{'| x ' * 11}| y")
-    assert len(table.header) > tables.LONGEST and tables.Headers(f"{header}\n| x | y |").above(len(header) + 1) == ""
+    text = f"{header}\n{'| x ' * 11}| y"
+    assert len(header) > tables.LONGEST and tables.Headers(text).above(len(header) + 1) == ""
+    assert [one.above for one in compress.sentences(text)] == ["", ""]
 
 
 def test_reopened_knowledge_base_keeps_headers(tmp_path):
