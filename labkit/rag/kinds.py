@@ -81,8 +81,8 @@ NAMED = {
     ),
 }
 NAMED["length of time"] = (
-    rf"{NAMED['number']}|\b(?:until|till|hasta|since|desde|whole|always|forever|siempre|tod[oa]|(?:second|minute|hour|night|day|week|month|year|decade)s?|"
-    r"centur(?:y|ies)|(?:segundo|minuto|hora|noche|dia|semana|ano|decada|siglo)s?|mes(?:es)?)\b"
+    rf"{NAMED['number']}|\b(?:until|till|hasta|since|desde|whole|always|forever|siempre|tod[oa]|(?:second|minute|hour|night|day|week|month|term|year|decade)s?|"
+    r"semesters?|semestres?|cuatrimestres?|trimest(?:er|re)s?|seasons?|temporadas?|lifetime|vida|centur(?:y|ies)|(?:segundo|minuto|hora|noche|dia|semana|ano|decada|siglo)s?|mes(?:es)?)\b"
 )
 NAMED["amount"] = rf"{NAMED['price']}|{NAMED['number']}|\b(?:all|whole|everything|little|much|tod[oa]|poc[oa]|much[oa])\b"
 # Kind -> what is to be said of a text that names none.

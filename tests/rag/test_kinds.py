@@ -42,7 +42,7 @@ def prepared(question: str, *passages: str) -> answer.Prepared:
         ("How deep is it?", "number", ["It is 4 metres deep on 3 May."], ["On 3 May it is turned off at 9:00."]),
         ("How far is it to the ferry?", "number", ["Ninety metres."], ["The ferry is behind the school."]),
         ("How much does the cargo bicycle cost?", "price", ["Ox, cargo bicycle | X4 | 7.50 | 180", "6,400 florins."], ["Ox | Mia"]),
-        ("How long may I stay?", "length of time", ["Two hours.", "Until six.", "A week."], ["Behind the tannery."]),
+        ("How long may I stay?", "length of time", ["Two hours.", "Until six.", "A week.", "For a term."], ["Behind the tannery."]),
         ("¿Cuánto tiempo se conserva?", "length of time", ["Medio año.", "Siempre."], ["La pomada está en un tarro."]),
         ("What colour is the hull?", "colour", ["It is dark-blue."], ["It is long."]),
         ("¿De qué color es la tapa?", "colour", ["Rojas."], ["De hierro."]),
