@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..errors import OptionError
 from . import tables, words
-from .index import Index, embed
+from .index import Index
 from .retrieve import Hit, Hits, K
 
 Span = tuple[int, int]
@@ -174,7 +174,7 @@ def _hits(index: Index, hits: Hits, found: list[tuple[Hit, Sentence]]) -> list[H
         for own, passage in zip(parts, with_before, strict=True):
             own["words"] = index.words().share(weights, passage.searched)
     if hits.how != "lexical" and index.model is not None:
-        question, *vectors = embed([hits.question, *alone, *with_before], index.model)
+        question, *vectors = index.embed([hits.question, *alone, *with_before])
         cosines = [float(question @ vector) for vector in vectors]
         for own, cosine, cosine_before in zip(parts, cosines[: len(found)], cosines[len(found) :], strict=True):
             own["vector"], own["vector_before"] = cosine, cosine_before

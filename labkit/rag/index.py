@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .stores.base import Vectors
 
 BATCH = 64  # texts embedded in one call
+KNOWN = 20_000  # vectors of single sentences that are kept: 20 MB of mini-embed
 PROBE = "The library opens at nine. La biblioteca abre a las nueve."  # tells one embedding model from another
 
 
@@ -192,6 +194,7 @@ class Index:
         self.passages: dict[int, Passage] = {}
         self._words: WordIndex | None = None
         self._ids: list[int] = []
+        self._known: dict[tuple[str, str], Vectors] = {}
         self._lock = threading.RLock()
 
     def add(self, passages: Mapping[int, Passage], vectors: Vectors | None = None) -> None:
@@ -215,6 +218,20 @@ class Index:
     def put_vectors(self, vectors: Mapping[int, Vectors]) -> None:
         """Put vectors of passages that are there into the store."""
         self.store.add([Entry(number, row, facts(self.passages[number])) for number, row in vectors.items()])
+
+    def embed(self, texts: Sequence[Passage | str]) -> Vectors:
+        """Vectors of texts that come again, such as the sentences of passages: each is computed once, and the last 20,000 are kept."""
+        import numpy as np
+
+        assert self.model is not None
+        with self._lock:
+            keys = [(self.model.name, words_of(text)) for text in texts]
+            new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
+            self._known.update(zip(new, embed(list(new.values()), self.model), strict=True))
+            found = np.stack([self._known[key] for key in keys])
+            for key in list(itertools.islice(self._known, max(0, len(self._known) - KNOWN))):
+                del self._known[key]
+        return found
 
     def forget_words(self) -> None:
         """Make the index of words anew when it is next needed."""

@@ -10,7 +10,7 @@ import pytest
 import labkit as lab
 from labkit.cli import main
 from labkit.errors import OptionError
-from labkit.rag import compress, documents, evaluate
+from labkit.rag import compress, documents, evaluate, index
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -67,6 +67,33 @@ def test_sentences_come_from_where_they_say(kb):
 @pytest.mark.parametrize(("how", "names"), [("lexical", {"words", "passage"}), ("vector", {"vector", "vector_before", "passage"})])
 def test_sentences_are_ranked_by_what_the_search_was_by(kb, how, names):
     assert all(set(hit.parts) == names for hit in kb.search("When does the ferry Petrel leave Brann?", how=how, sentences=2))
+
+
+def test_sentences_are_embedded_once(kb):
+    asked = []
+
+    class Counting:  # the real model, which notes what it is asked
+        name = "counting"
+
+        def embed(self, texts):
+            asked.extend(texts)
+            return kb.embedder.embed(texts)
+
+    kb.search("the glue room")
+    counted = index.Index(kb.embedder)
+    counted.passages, counted.model = kb.passages, Counting()
+    first, again = (counted.embed(["It opens at nine.", "Ask Bertil.", "It opens at nine."]) for _ in range(2))
+    assert asked == ["It opens at nine.", "Ask Bertil."] and (first == again).all() and (first[0] == first[2]).all()
+    direct = index.embed(["It opens at nine.", "Ask Bertil."], kb.embedder)
+    assert abs(first[:2] - direct).max() < 1e-5
+
+
+def test_old_vectors_of_sentences_make_room(kb, monkeypatch):
+    kb.search("the glue room")
+    small = index.Index(kb.embedder)
+    monkeypatch.setattr(index, "KNOWN", 2)
+    assert small.embed(["one", "two", "three"]).shape[0] == 3 and len(small._known) == 2
+    assert small.embed(["one", "two"]).shape[0] == 2 and len(small._known) == 2
 
 
 def test_the_same_sentence_is_given_once():
