@@ -196,7 +196,7 @@ def test_microscope_shows_what_holds_up_a_sentence(book, misbehaving_server):
 
 
 def test_microscope_follows_its_sliders_and_answers(book):
-    panel = show(book, 'lab.widgets.microscope(kb, model, "When does the workshop open?")')
+    panel = show(book, 'lab.widgets.microscope(kb, model, "When does the workshop open?", sentences=0)')
     button(panel, "Only search").click()
     panel.get_by_role("status").filter(has_text="Passages found: 4").wait_for()
     drag(panel, "Passages", 0)
