@@ -19,7 +19,6 @@ from .retrieve import Hit, Hits, K
 Span = tuple[int, int]
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
 _INNER = re.compile(r"\|?\s*(.*?)\s*\|?", re.DOTALL)
-NO_ROW = "\n"  # no header is that
 _CLOSED = re.compile(r"[.!?…:;][\"'”’»)\]]*$")
 HEADING = 8  # words, at most
 PASSAGES = 10  # that are searched for sentences: more than a model is given whole, since a sentence has to be found twice
@@ -63,12 +62,11 @@ def sentences(text: str, above: str = "") -> list[Sentence]:
     found, before = [], above
     for start, end in _units(text):
         piece = text[start:end]
-        header = rows.get(text.rfind("\n", 0, start) + 1, NO_ROW)
-        if header is None:
-            continue
-        if header != NO_ROW:
-            left, right = _INNER.fullmatch(piece).span(1)  # type: ignore[union-attr]
-            found.append(Sentence(start + left, start + right, header or before, header))
+        line = text.rfind("\n", 0, start) + 1
+        if line in rows:
+            if (header := rows[line]) is not None:
+                left, right = _INNER.fullmatch(piece).span(1)  # type: ignore[union-attr]
+                found.append(Sentence(start + left, start + right, header or before, header))
             continue
         heading = _is_heading(piece)
         if not heading:
