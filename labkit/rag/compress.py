@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import OptionError
 from . import tables, words
 from .index import Index
 from .retrieve import Hit, Hits, K
+
+if TYPE_CHECKING:
+    from ..backends.base import Model
 
 Span = tuple[int, int]
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
@@ -110,13 +114,14 @@ def passages(k: int | None, sentences: int | None) -> int:
     return (PASSAGES if sentences else K) if k is None else k
 
 
-def best_for(model: str) -> int:
+def best_for(model: Model | str | Path) -> int:
     """Of how many sentences a model makes most right answers; 0, whole passages, for all but the shipped ones.
 
     >>> best_for("mini-l"), best_for("ollama:mini-m"), best_for("mini-l:Q4_K_M"), best_for("ollama:llama3.2:1b")
     (2, 2, 2, 0)
     """
-    return BEST.get(model.removeprefix("ollama:").partition(":")[0], 0)
+    name = str(model) if isinstance(model, str | Path) else model.name
+    return BEST.get(name.removeprefix("ollama:").partition(":")[0], 0)
 
 
 def compress(index: Index, hits: Hits, count: int = 3, threshold: float | None = None) -> Hits:

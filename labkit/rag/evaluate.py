@@ -167,7 +167,7 @@ def each(
 
     asked = read(questions)
     if sentences is None and model is not None:
-        sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
+        sentences = compress.best_for(model)
     k = compress.passages(k, sentences)
     given = sentences or k
     rows, found = [], []

@@ -275,7 +275,7 @@ class KnowledgeBase:
         if not self.passages:
             raise OptionError("This knowledge base is empty.", fix='Add documents: kb.add("data/en").')
         if sentences is None:
-            sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
+            sentences = compress.best_for(model)
         hits = self.search(question, k, how, where, threshold, sentences)
         if isinstance(model, Model):
             return answer.ask(question, hits, model, lang, **options)

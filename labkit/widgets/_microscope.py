@@ -330,7 +330,7 @@ def microscope(
         A widget: show it as the last line of a cell. `.answer` holds the answer with its trace, `.text` says what is shown.
     """
     if sentences is None:
-        sentences = compress.best_for(model.name if isinstance(model, Model) else str(model))
+        sentences = compress.best_for(model)
     if not isinstance(sentences, int) or isinstance(sentences, bool) or not 0 <= sentences <= MOST_PASSAGES:
         raise OptionError(f"sentences={sentences!r} is out of range.", fix=f"It is a whole number from 0 to {MOST_PASSAGES}.")
     k = compress.passages(k, sentences)
