@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 import unicodedata
@@ -119,7 +120,13 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """
     found = tables.find(text)
     rows = {place for table in found for place in (*table.starts, table.end)}
-    stops = [end for end in _full_stops(text) if not any(table.starts[0] < end < table.end for table in found)]
+    tops = [table.starts[0] for table in found]
+
+    def in_a_row(end: int) -> bool:
+        number = bisect.bisect_left(tops, end) - 1
+        return number >= 0 and end < found[number].end
+
+    stops = [end for end in _full_stops(text) if not in_a_row(end)]
     rules = {table.starts[1] for table in found if table.ruled}  # each stays with its header
     ends = sorted({*_line_ends(text), *rows, *stops, len(text)} - rules)
     spans, start = [], 0
