@@ -57,13 +57,9 @@ def measure(kb: KnowledgeBase, asked: Path, lang: str, model: Any, how: str, con
 
 def documents(others: bool) -> Iterator[tuple[str, Path, Path]]:
     """Language, folder and questions of each set of documents."""
-    for lang in ("en", "es"):
-        if not others:
-            yield lang, DATA / lang, DATA / "questions" / f"{lang}.jsonl"
-    for folder in sorted(OTHERS.iterdir()) if others else ():
+    for folder in sorted(path for path in OTHERS.iterdir() if path.is_dir()) if others else (DATA,):
         for lang in ("en", "es"):
-            if folder.is_dir():
-                yield lang, folder / lang, folder / f"questions.{lang}.jsonl"
+            yield lang, folder / lang, folder / (f"questions.{lang}.jsonl" if others else f"questions/{lang}.jsonl")
 
 
 def _share(line: Any) -> str:
