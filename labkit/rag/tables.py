@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 LONGEST = 300  # characters of a header that is repeated
 _ROW = re.compile(r"\s*\||.*\S\s+\|\s+\S")
-_RULE = re.compile(r"[\s:|-]*-[\s:|-]*")
+_RULE = re.compile(r"[\s:|-]+")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _find(text: str) -> Iterator[Table]:
 
 def is_rule(line: str) -> bool:
     """Whether a line is the rule under the header of a Markdown table."""
-    return bool(_RULE.fullmatch(line)) and "|" in line
+    return bool(_RULE.fullmatch(line)) and "-" in line and "|" in line
 
 
 def inner(row: str) -> str:

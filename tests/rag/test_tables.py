@@ -106,6 +106,17 @@ def test_tables_of_a_text(text, headers):
     assert [(table.header, table.ruled) for table in tables.find(text)] == headers
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["|" + "-" * 200_000 + "x\n| y |", "a" + " " * 200_000 + "| b\n" * 2, "a | b\n1 | 2\n\nSo. Not.\n\n" * 20_000],
+    ids=["a long rule", "a wide gap", "many tables"],
+)
+def test_any_text_is_searched_for_tables_in_time(text):
+    start = time.monotonic()
+    tables.find(text), words.sentences(text)
+    assert time.monotonic() - start < 20
+
+
 def test_each_row_is_a_sentence_whatever_its_cells_hold():
     text = "Where | What to bring\n|---|---|\nHall | Dr. Venn is there. Bring gloves.\nYard | Nothing."
     header, rule, *rows = text.splitlines()
