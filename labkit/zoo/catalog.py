@@ -10,11 +10,13 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadModelFileError, ModelNotFoundError
+from .. import settings
+from ..errors import BadModelFileError, LabError, ModelNotFoundError
+from .merging import merge
 
 CARDS = Path(__file__).parent / "cards"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -31,7 +33,7 @@ class Card:
     file : str
         The weight file in `labkit/zoo/weights/`.
     sha256 : str
-        Its hash, in hexadecimal.
+        The hash of the model's file, in hexadecimal: of the weight file, or of what it gives together with the adapter.
     size : int
         Its bytes.
     parameters : int
@@ -54,6 +56,9 @@ class Card:
         Skill -> language -> ``{"right", "n", "low", "high"}``: right answers out of n, and the 95 % interval of the share.
     notes : tuple of str
         Where a smaller model is clearly better (their intervals are apart), and why.
+    adapter : dict
+        ``{"file", "tokens", "seconds", "machine", "date"}`` of an adapter (LoRA) that belongs to the weights, and of its training;
+        empty where there is none.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Card:
     trained: Mapping[str, Any]
     skills: Mapping[str, Mapping[str, Mapping[str, float]]]
     notes: tuple[str, ...] = ()
+    adapter: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("languages", "notes"):
@@ -106,7 +112,7 @@ def card(name: str) -> Card:
     file = CARDS / f"{name}.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        return Card(**{field.name: data[field.name] for field in fields(Card) if field.name in data})
+        return Card(**{known.name: data[known.name] for known in fields(Card) if known.name in data})
     except (ValueError, KeyError, TypeError) as error:
         raise BadModelFileError(
             f"The card {file} cannot be read: {error!r}.",
@@ -116,7 +122,7 @@ def card(name: str) -> Card:
 
 
 def path(name: str, verify: bool = True) -> Path:
-    """The weight file of a shipped model.
+    """The file of a shipped model: its weights, or, where an adapter belongs to them, both together in labkit's cache.
 
     Parameters
     ----------
@@ -131,22 +137,48 @@ def path(name: str, verify: bool = True) -> Path:
         When no model of that name is shipped.
     BadModelFileError
         When the file is absent or not the one that the card describes.
+    OptionError, LabError
+        When labkit's cache cannot be written.
     """
     described = card(name)
-    file = WEIGHTS / described.file
-    mend = f"Get it again: git checkout -- {file}, or install labkit again."
-    if not file.is_file():
-        raise BadModelFileError(f"The weights of {name!r} are missing: {file}.", "The installation is incomplete.", mend)
-    if verify:
-        size = file.stat().st_size
-        if size != described.size:
-            what = f"{file} has {size:,} bytes, but the card of {name!r} says {described.size:,}."
-            raise BadModelFileError(what, "The file was cut short or replaced.", mend)
-        found = sha256(file)
-        if found != described.sha256:
-            what = f"{file} is not the file on the card of {name!r}: its sha256 is {found[:12]}…, the card says {described.sha256[:12]}…."
-            raise BadModelFileError(what, "It was changed, damaged or replaced after the card was written.", mend)
+    sources = [WEIGHTS / file for file in (described.file, described.adapter.get("file")) if file]
+    mend = f"Get it again: git checkout -- {' '.join(map(str, sources))}, or install labkit again."
+    for file in sources:
+        if not file.is_file():
+            raise BadModelFileError(f"The weights of {name!r} are missing: {file}.", "The installation is incomplete.", mend)
+    if not described.adapter:
+        if verify:
+            _check(sources[0], described, mend)
+        return sources[0]
+    file = settings.read().cache / "merged" / f"{name}-{described.sha256[:16]}.gguf"
+    if not _is(file, described, verify):
+        try:
+            merge(sources[0], sources[1], file)
+        except LabError:  # on Windows nobody replaces a file while another process reads it, which may be the one that put it there
+            if not _is(file, described):
+                raise
+        _check(file, described, mend)
     return file
+
+
+def _is(file: Path, described: Card, whole: bool = True) -> bool:
+    """Whether a file is there as the card says; not `whole`: by its size alone."""
+    return file.is_file() and file.stat().st_size == described.size and (not whole or sha256(file) == described.sha256)
+
+
+def _check(file: Path, described: Card, mend: str) -> None:
+    """Refuse a file that is not the one that a card describes."""
+    size = file.stat().st_size
+    if size != described.size:
+        what = f"{file} has {size:,} bytes, but the card of {described.name!r} says {described.size:,}."
+        raise BadModelFileError(what, "The file was cut short or replaced.", mend)
+    found = sha256(file)
+    if found != described.sha256:
+        what = (
+            f"{file} is not the file on the card of {described.name!r}: "
+            f"its sha256 is {found[:12]}…, the card says {described.sha256[:12]}…."
+        )
+        raise BadModelFileError(what, "It was changed, damaged or replaced after the card was written.", mend)
 
 
 def sha256(file: Path) -> str:

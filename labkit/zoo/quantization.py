@@ -5,19 +5,18 @@ The quantizer trusts its file as the rest of llama.cpp does, so it runs in a pro
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from .. import settings
-from ..errors import BadModelFileError, LabError, OptionError
+from ..errors import BadModelFileError, OptionError
 from . import catalog
+from .cached import beside
 
 # Those that need no sample of text to be made well, largest first; the numbers are llama.cpp's (LLAMA_FTYPE_...).
 TYPES = {"Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q5_K_S": 16, "Q4_K_M": 15, "Q4_K_S": 14, "Q4_0": 2, "Q3_K_M": 12, "Q2_K": 10}
@@ -97,26 +96,11 @@ def _note(target: Path) -> Path:
 
 
 def _make(source: Path, target: Path, name: str, size: int) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".part")
-        os.close(handle)
-    except OSError as error:
-        raise OptionError(
-            f"{target} cannot be written: {error.strerror}.", fix="Set LABKIT_CACHE to a folder of yours, or give out=..."
-        ) from None
-    try:
-        _run(source, Path(part), name, SECONDS + size / 5_000_000)
-        note = {"sha256": catalog.sha256(Path(part)), "size": os.stat(part).st_size, "source": source.name}
-        os.replace(part, target)
-        _note(target).write_text(json.dumps(note), encoding="utf-8")
-    except OSError as error:
-        raise LabError(
-            f"{target} cannot be written: {error.strerror}.", "Is the disk full?", "Make room, or give another place: out=..."
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
+    with beside(target) as part:
+        _run(source, part, name, SECONDS + size / 5_000_000)
+        note = {"sha256": catalog.sha256(part), "size": part.stat().st_size, "source": source.name}
+    with beside(_note(target)) as part:
+        part.write_text(json.dumps(note), encoding="utf-8")
     return target
 
 

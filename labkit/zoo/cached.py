@@ -1,0 +1,42 @@
+"""Files that labkit makes of others: there is never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import LabError, OptionError
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A file beside `target` to write to, which takes its place at the end; where that fails, nothing is left of it.
+
+    Raises
+    ------
+    OptionError
+        When there is no place for it that can be written.
+    LabError
+        When the disk is full, say.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".part")
+        os.close(handle)
+    except OSError as error:
+        raise OptionError(
+            f"{target} cannot be written: {error.strerror}.", fix="Set LABKIT_CACHE to a folder of yours, or give out=..."
+        ) from None
+    try:
+        yield Path(name)
+        os.replace(name, target)
+    except OSError as error:
+        raise LabError(
+            f"{target} cannot be written: {error.strerror}.", "Is the disk full?", "Make room, or give another place: out=..."
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
