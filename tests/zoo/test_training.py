@@ -3,6 +3,7 @@
 # ruff: noqa: E402
 
 import json
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,8 @@ from jinja2 import Environment
 
 from labkit import prompts
 from labkit.chat import Message, message_dicts
-from labkit.zoo.training import batches, device, evaluate, export, optimizer, tokenizer, train
+from labkit.zoo.merging import merge
+from labkit.zoo.training import batches, device, evaluate, export, lora, optimizer, tokenizer, train
 from labkit.zoo.training.__main__ import main
 from labkit.zoo.training.model import CONFIGS, Llama, attend
 from labkit.zoo.training.sample import Draw, render
@@ -138,6 +140,34 @@ def test_training_further_with_muon(trained, words, tmp_path):
     again.train()
     matrix = "blocks.0.feed.up.weight"
     assert 0 < float((again.model.state_dict()[matrix] - weights[matrix]).abs().max()) < 0.1
+
+
+def test_an_adapter_is_trained_beside_weights_that_stay(trained, words, tmp_path):
+    config, weights, _ = export.from_gguf(trained[2])
+    stages = [Stage(1, 600, {talk.copying: 1})]  # new to it
+    again = train.Trainer(config, words, tmp_path, train.Budget(tokens=20_000), device="cpu", stages=stages)
+    again.start_from(weights, using=partial(lora.attach, rank=4))
+    again.train(report_every=0.2)
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0] - 0.3
+    state = again.model.state_dict()
+    frozen = {name.replace(".whole.", "."): weight for name, weight in state.items()}
+    assert all(torch.equal(frozen[name], weight) for name, weight in weights.items())
+    figures = lora.to_gguf(tmp_path / "checkpoint.pt", tmp_path / "adapter.gguf", "test")
+    assert figures["tokens"] == again.tokens and (tmp_path / "adapter.gguf").stat().st_size < trained[2].stat().st_size / 4
+    merge(trained[2], tmp_path / "adapter.gguf", tmp_path / "merged.gguf")
+    ids = words.encode(render([Message("user", "¿Cuánto es 12 + 30?")]), add_special_tokens=False).ids
+    llama = llama_cpp.Llama(str(tmp_path / "merged.gguf"), n_ctx=128, logits_all=True, verbose=False)
+    llama.eval(ids)
+    with torch.no_grad():
+        ours = again.model(torch.tensor([ids]))[0]
+    assert torch.allclose(ours, torch.tensor(llama.scores[: len(ids)]), atol=0.05)
+
+
+@pytest.mark.parametrize("wrong", [[], ["--start", "mini-m", "--muon"], ["--start", "mini-embed", "--model", "mini-embed"]])
+def test_an_adapter_of_nothing_is_refused(wrong, tmp_path):
+    with pytest.raises(SystemExit, match="--lora is for a chat model"):
+        main(["train", "--lora", "4", "--tokens", "100", *wrong, "--folder", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

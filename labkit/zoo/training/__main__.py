@@ -43,6 +43,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--fresh", action="store_true", help="begin anew even where there is a checkpoint")
     parser.add_argument("--start", default="", help="a shipped model to train further, a chat model mostly on reading, with its tokenizer")
     parser.add_argument("--muon", action="store_true", help="with --start: not gently but with Muon, for a run of millions of tokens")
+    parser.add_argument(
+        "--lora", type=int, default=0, metavar="RANK", help="with --start: train an adapter of this rank beside the weights"
+    )
     parser.add_argument("--keep", type=float, default=0.0, help="export: the share, 0 to 1, of the weights of --start that is blended in")
     parser.add_argument("--average", type=Path, nargs="+", default=(), help="export: earlier checkpoints of the model, to average with")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
@@ -86,6 +89,8 @@ def train_step(arguments: argparse.Namespace) -> None:
 
     if not arguments.minutes and not arguments.tokens:
         raise SystemExit("Say how long: --minutes 60 or --tokens 15e6.")
+    if arguments.lora and (arguments.model in EMBEDDERS or not arguments.start or arguments.muon):
+        raise SystemExit("--lora is for a chat model that is trained already, without --muon: train --start mini-l --model mini-l --lora 8")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     loop = embedding_loop(arguments) if arguments.model in EMBEDDERS else chat_loop(arguments)
@@ -113,26 +118,33 @@ def chat_loop(arguments: argparse.Namespace) -> Loop:
 def begin(loop: Loop, arguments: argparse.Namespace, words: Tokenizer) -> None:
     """Take the weights of a shipped model, to train it further."""
     from .. import catalog
-    from . import optimizer
+    from . import export, lora, optimizer
 
     sizes, weights, theirs = read(arguments)
     if sizes != loop.config or theirs.get_vocab() != words.get_vocab():
         raise SystemExit(f"{arguments.start} has other sizes or another vocabulary: first `tokenizer --start {arguments.start}`.")
-    trained = catalog.card(arguments.start).trained
-    before = (trained["tokens"], trained["seconds"], trained["machine"])
+    card = catalog.card(arguments.start)
+    runs = [card.trained, card.adapter] if card.adapter and not arguments.lora else [card.trained]
+    before = {
+        "tokens": sum(run["tokens"] for run in runs),
+        "seconds": sum(run["seconds"] for run in runs),
+        "machine": export.THEN.join(dict.fromkeys(run["machine"] for run in runs)),
+    }
     chosen, usual = (optimizer.thorough, optimizer.FURTHER_MUON_RATE) if arguments.muon else (optimizer.gentle, optimizer.FURTHER_RATE)
-    loop.start_from(weights, *before, using=partial(chosen, rate=arguments.rate or usual))
+    if arguments.lora:
+        chosen, usual = partial(lora.attach, rank=arguments.lora), lora.RATE
+    loop.start_from(weights, **before, using=partial(chosen, rate=arguments.rate or usual))
 
 
 def read(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any], Tokenizer]:
-    """Sizes, weights and tokenizer of the shipped model to start from."""
+    """Sizes, weights and tokenizer of the shipped model to start from; for a new adapter without the one that it has."""
     from .. import catalog
     from . import export
     from .embedding import export as embedding
 
     if (arguments.start in EMBEDDERS) != (arguments.model in EMBEDDERS):
         raise SystemExit(f"{arguments.start} and {arguments.model} are of two kinds: a chat model and one that embeds.")
-    file = catalog.path(arguments.start)
+    file = catalog.WEIGHTS / catalog.card(arguments.start).file if arguments.lora else catalog.path(arguments.start)
     return embedding.from_gguf(file) if arguments.start in EMBEDDERS else export.from_gguf(file)
 
 
@@ -169,26 +181,34 @@ def shared(arguments: argparse.Namespace) -> dict[str, Any]:
 def export_step(arguments: argparse.Namespace) -> None:
     """Write the GGUF file, and begin its card where it is the shipped one."""
     from .. import catalog
-    from . import export, tokenizer
+    from . import export, lora, tokenizer
     from .embedding.export import to_gguf
+    from .evaluate import note_adapter, note_training
 
     embeds = arguments.model in EMBEDDERS
     if not 0 <= arguments.keep <= 1 or (arguments.keep and (embeds or not arguments.start)):
         raise SystemExit("--keep is a share from 0 to 1 of the weights of --start, a chat model: export --start mini-m --keep 0.2")
     if arguments.average and embeds:
         raise SystemExit("--average is for chat models.")
-    out = arguments.out or catalog.WEIGHTS / f"{arguments.model}.gguf"
+    if arguments.lora and (embeds or arguments.keep or arguments.average):
+        raise SystemExit("--lora is for chat models, without --keep and --average.")
+    out = arguments.out or catalog.WEIGHTS / f"{arguments.model}{'.lora' if arguments.lora else ''}.gguf"
     words, checkpoint = tokenizer.load(vocabulary(arguments)), arguments.folder / arguments.model / "checkpoint.pt"
-    if embeds:
+    if arguments.lora:
+        figures = lora.to_gguf(checkpoint, out, arguments.model)
+    elif embeds:
         figures = to_gguf(checkpoint, words, out, arguments.model)
     else:
         before = export.from_gguf(catalog.path(arguments.start))[1] if arguments.keep else None
         figures = export.to_gguf(checkpoint, words, out, arguments.model, before, arguments.keep, arguments.average)
     print(f"{out}: {out.stat().st_size:,} bytes, {figures}")
-    if not arguments.out:
-        from .evaluate import note_training
-
-        note_training(arguments.model, figures, time.strftime("%Y-%m-%d"), "embedding" if embeds else "chat")
+    if arguments.out:
+        return
+    today = time.strftime("%Y-%m-%d")
+    if arguments.lora:
+        note_adapter(arguments.model, out, figures, today)
+    else:
+        note_training(arguments.model, figures, today, "embedding" if embeds else "chat")
 
 
 def evaluate_step(arguments: argparse.Namespace) -> None:

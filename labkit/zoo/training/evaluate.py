@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 from ...errors import OptionError
 from .. import catalog
+from ..merging import merge
 from . import texts
 from .sample import Draw, Sample, render
 from .skills import EVALUATIONS, passages
@@ -157,26 +159,43 @@ def _line(name: str, lang: str, s: Score) -> str:
 
 def note_training(name: str, figures: dict[str, Any], date: str, kind: str = "chat") -> None:
     """Begin a new card for weights that have just been exported; its skills are still empty."""
+    file = catalog.WEIGHTS / f"{name}.gguf"
+    _begin(file, name, file=file.name, kind=kind, trained=_training(figures, date))
+
+
+def note_adapter(name: str, file: Path, figures: dict[str, Any], date: str) -> None:
+    """Begin a new card for a model to which an adapter has just been exported; what is said of its weights' training stays."""
+    card = catalog.card(name)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder, "whole.gguf")
+        merge(catalog.WEIGHTS / card.file, file, whole)
+        _begin(whole, name, file=card.file, kind=card.kind, trained=card.trained, adapter={"file": file.name, **_training(figures, date)})
+
+
+def _training(figures: Mapping[str, Any], date: str) -> dict[str, Any]:
+    return {"tokens": figures["tokens"], "seconds": round(figures["seconds"]), "machine": figures["machine"], "date": date}
+
+
+def _begin(whole: Path, name: str, **told: Any) -> None:
+    """Write a card without skills: what the model's whole file says, and what else is told."""
     from llama_cpp import Llama
 
-    file = catalog.WEIGHTS / f"{name}.gguf"
-    llama: Any = Llama(str(file), n_ctx=64, verbose=False)
+    llama: Any = Llama(str(whole), n_ctx=64, verbose=False)
     architecture = llama.metadata["general.architecture"]
     card = catalog.Card(
         name=name,
-        file=file.name,
-        sha256=catalog.sha256(file),
-        size=file.stat().st_size,
+        sha256=catalog.sha256(whole),
+        size=whole.stat().st_size,
         parameters=llama._model.n_params(),
         context_window=int(llama.metadata[f"{architecture}.context_length"]),
         quantization="F16",
         architecture=architecture,
-        kind=kind,
         languages=("en", "es"),
         licence="MIT",
-        trained={"tokens": figures["tokens"], "seconds": round(figures["seconds"]), "machine": figures["machine"], "date": date},
         skills={},
+        **told,
     )
+    llama.close()
     _save(card)
 
 
