@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 import threading
@@ -111,10 +112,10 @@ def checked(vectors: Any, count: int, name: str) -> Vectors:
     found = np.asarray(vectors, dtype=np.float32)
     if found.ndim != 2 or len(found) != count or not found.shape[1]:
         raise UnexpectedResponseError(f"{name!r} gave an array of shape {found.shape} for {count} texts.", "", "Use an embedding model.")
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or not (lengths > 0).all():
+    lengths = np.sqrt(np.einsum("ij,ij->i", found, found))[:, None]
+    if count and not 0 < lengths.min() <= lengths.max() < np.inf:
         raise UnexpectedResponseError(f"{name!r} gave a vector that has no direction (zeros or NaN).", "Its weights may be damaged.")
-    unit: Vectors = (found / lengths).astype(np.float32)
+    unit: Vectors = found / lengths
     return unit
 
 
@@ -148,23 +149,30 @@ class WordIndex:
         self.vocabulary = numbers.vocabulary
         rows = [[number for number in map(numbers.__getitem__, words.forms(text)) if number >= 0] for text in texts]
         self.size = len(rows)
-        self._bm25: Any = None
-        self._idf: NDArray[np.float64] = np.zeros(0)
+        # Text, and score in it, of every place where a word stands: those of the n-th word from starts[n] to starts[n + 1], by text.
+        self._texts, self._scores = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        self._starts, self._idf = np.zeros(1, np.int32), np.zeros(0)
         if self.vocabulary:
-            self._bm25 = bm25s.BM25()
-            self._bm25.index(Tokenized(ids=rows, vocab=self.vocabulary), show_progress=False, create_empty_token=False)
-            found = np.diff(self._bm25.scores["indptr"])[: len(self.vocabulary)]
+            bm25 = bm25s.BM25()
+            bm25.index(Tokenized(ids=rows, vocab=self.vocabulary), show_progress=False, create_empty_token=False)
+            self._texts, self._scores, self._starts = (bm25.scores[name] for name in ("indices", "data", "indptr"))
+            found = np.diff(self._starts)[: len(self.vocabulary)]
             self._idf = np.log(1 + (self.size - found + 0.5) / (found + 0.5))
+        self._first, self._look_up = self._starts.data, self._texts.data  # single numbers come sooner out of a memoryview
 
-    def scores(self, question: str) -> NDArray[np.float32]:
+    def scores(self, question: str) -> NDArray[np.float64]:
         """The BM25 score of every text; 0 where it shares no word with the question."""
         import numpy as np
 
-        known = [self.vocabulary[word] for word in words.words(question) if word in self.vocabulary]
-        if not known or self._bm25 is None:
-            return np.zeros(self.size, np.float32)
-        found: NDArray[np.float32] = self._bm25.get_scores_from_ids(known)
-        return found
+        places = [self._places(word) for word in words.words(question) if word in self.vocabulary]
+        if not places:
+            return np.zeros(self.size)
+        texts, scores = (np.concatenate([row[place] for place in places]) for row in (self._texts, self._scores))
+        return np.asarray(np.bincount(texts, scores, self.size), np.float64)
+
+    def _places(self, word: str) -> slice:
+        number = self.vocabulary[word]
+        return slice(self._first[number], self._first[number + 1])
 
     def weights(self, question: str) -> dict[str, float]:
         """The question's words, each with its inverse document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); rare ones weigh more."""
@@ -176,6 +184,18 @@ class WordIndex:
         """How much of a question's words a text holds, by their weight, from 0 to 1."""
         there = set(words.words(text))
         return sum(weight for word, weight in weights.items() if word in there) / (sum(weights.values()) or 1.0)
+
+    def share_in(self, weights: Mapping[str, float], text: int) -> float:
+        """The same of the text of a number, from 0, that is in the index."""
+
+        held = 0.0
+        for word, weight in weights.items():
+            if word in self.vocabulary:
+                places = self._places(word)
+                place = bisect.bisect_left(self._look_up, text, places.start, places.stop)
+                if place < places.stop and self._look_up[place] == text:
+                    held += weight
+        return held / (sum(weights.values()) or 1.0)
 
 
 class Index:
@@ -263,7 +283,14 @@ class Index:
         edge = max(float(np.partition(scores, len(scores) - count)[len(scores) - count]), 1e-9)
         best = np.flatnonzero(scores >= edge)
         order = best[np.lexsort((best, -scores[best]))][:k]
-        return [(ids[place], float(scores[place])) for place in order]
+        return [(ids[place], score) for place, score in zip(order.tolist(), scores[order].tolist(), strict=True)]
+
+    def share(self, weights: Mapping[str, float], number: int) -> float:
+        """How much of a question's words, weighed as `WordIndex.weights` says, the passage of a number holds, from 0 to 1."""
+        with self._lock:
+            index, place = self.words(), bisect.bisect_left(self._ids, number)
+            there = place < len(self._ids) and self._ids[place] == number  # another process may have taken it out
+            return index.share_in(weights, place) if there else 0.0
 
     def by_meaning(self, question: str, k: int, where: Where | None = None) -> list[tuple[int, float]]:
         """Ids and cosines of the k nearest."""

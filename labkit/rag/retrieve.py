@@ -143,7 +143,7 @@ def fuse(*rankings: Ranking, constant: float = RRF) -> list[tuple[int, float]]:
     for ranking in rankings:
         for rank, (number, _) in enumerate(ranking, 1):
             total[number] = total.get(number, 0.0) + 1 / (constant + rank)
-    return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(number, total[number]) for number in sorted(sorted(total), key=total.__getitem__, reverse=True)]
 
 
 def search(
@@ -234,7 +234,7 @@ def _hits(index: Index, question: str, order: Ranking, rankings: dict[str, Ranki
                 parts[f"{name}_rank"], parts[name] = ranks[number]
         relevance = max(0.0, parts.get("vector", 0.0))
         if how != "vector":
-            relevance = max(relevance, index.words().share(weights, passage.searched))
+            relevance = max(relevance, index.share(weights, number))
         if threshold is not None and relevance < threshold:
             hits.below += 1
             continue

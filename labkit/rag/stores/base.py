@@ -85,8 +85,8 @@ def _scored(vector: Vectors, ids: Sequence[int], vectors: Vectors) -> list[tuple
     if not len(ids):
         return []
     rows = np.asarray(vectors, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1)
-    scores = (rows * np.asarray(vector, dtype=np.float64)).sum(axis=1) / np.where(lengths > 0, lengths, 1)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))  # row by row: a product of matrices rounds by where a row stands
+    scores = np.einsum("ij,j->i", rows, np.asarray(vector, dtype=np.float64)) / np.where(lengths > 0, lengths, 1)
     numbers = np.asarray(ids, dtype=np.int64)
     order = np.lexsort((numbers, -np.round(scores, 6)))
     return list(zip(numbers[order].tolist(), scores[order].tolist(), strict=True))

@@ -51,7 +51,7 @@ class NumpyStore:
             scores[~allowed] = -np.inf
 
         def fetch(count: int) -> tuple[list[int], Vectors]:
-            near = np.argpartition(-scores, count - 1)[:count] if count < len(ids) else np.arange(len(ids))
+            near = np.argpartition(scores, -count)[-count:] if count < len(ids) else np.arange(len(ids))
             near = near[np.isfinite(scores[near])]
             return [ids[place] for place in near], matrix[near]
 
