@@ -47,7 +47,9 @@ def main(words: Sequence[str] | None = None) -> None:
         "--lora", type=int, default=0, metavar="RANK", help="with --start: train an adapter of this rank beside the weights"
     )
     parser.add_argument("--keep", type=float, default=0.0, help="export: the share, 0 to 1, of the weights of --start that is blended in")
-    parser.add_argument("--average", type=Path, nargs="+", default=(), help="export: earlier checkpoints of the model, to average with")
+    parser.add_argument(
+        "--average", type=Path, nargs="+", default=(), help="export: other checkpoints of the model, or of its adapters, to average with"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where tokenizer and checkpoints are kept")
     parser.add_argument("--out", type=Path, help="the GGUF file to write or to evaluate; default: the shipped one")
     arguments = parser.parse_args(words)
@@ -190,12 +192,12 @@ def export_step(arguments: argparse.Namespace) -> None:
         raise SystemExit("--keep is a share from 0 to 1 of the weights of --start, a chat model: export --start mini-m --keep 0.2")
     if arguments.average and embeds:
         raise SystemExit("--average is for chat models.")
-    if arguments.lora and (embeds or arguments.keep or arguments.average):
-        raise SystemExit("--lora is for chat models, without --keep and --average.")
+    if arguments.lora and (embeds or arguments.keep):
+        raise SystemExit("--lora is for chat models, without --keep.")
     out = arguments.out or catalog.WEIGHTS / f"{arguments.model}{'.lora' if arguments.lora else ''}.gguf"
     words, checkpoint = tokenizer.load(vocabulary(arguments)), arguments.folder / arguments.model / "checkpoint.pt"
     if arguments.lora:
-        figures = lora.to_gguf(checkpoint, out, arguments.model)
+        figures = lora.to_gguf(checkpoint, out, arguments.model, arguments.average)
     elif embeds:
         figures = to_gguf(checkpoint, words, out, arguments.model)
     else:

@@ -6,6 +6,7 @@ than where all of it moves, and what was learned is a file of a thirtieth of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def attach(model: nn.Module, rank: int, rate: float = RATE) -> list[torch.optim.
     return [optimizer.adam([p for p in model.parameters() if p.requires_grad], rate)]
 
 
-def to_gguf(checkpoint: Path, out: Path, name: str) -> dict[str, Any]:
+def to_gguf(checkpoint: Path, out: Path, name: str, average: Sequence[Path] = ()) -> dict[str, Any]:
     """Write what was trained beside the weights as an adapter for llama.cpp and Ollama; see `labkit.zoo.merging`.
 
     Parameters
@@ -55,14 +56,16 @@ def to_gguf(checkpoint: Path, out: Path, name: str) -> dict[str, Any]:
     out : Path
     name : str
         Name of the model, kept in the file.
+    average : sequence of Path
+        Checkpoints of other adapters of the same weights: see `averaged`.
 
     Returns
     -------
     dict
-        The figures of this training alone: tokens, seconds and machine.
+        The figures of these trainings alone: tokens, seconds and machine.
     """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    weights = state["model"]
+    states = [torch.load(file, map_location="cpu", weights_only=False) for file in (checkpoint, *average)]
+    state, weights = states[0], averaged([state["model"] for state in states])
     writer = gguf.GGUFWriter(str(out), "llama")
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_name(name)
@@ -74,4 +77,16 @@ def to_gguf(checkpoint: Path, out: Path, name: str) -> dict[str, Any]:
             for thin in "ab":
                 writer.add_tensor(f"blk.{block}.{theirs}.weight.lora_{thin}", half(weights[f"blocks.{block}.{ours}.{thin}"]))
     finish(writer, state)
-    return {name: state[name] for name in ("tokens", "seconds", "machine")}
+    return {"tokens": sum(s["tokens"] for s in states), "seconds": sum(s["seconds"] for s in states), "machine": state["machine"]}
+
+
+def averaged(sets: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of what several adapters of the same weights add, as one of their ranks together.
+
+    With A and B of one beside those of the next, B·A is their sum; so each B is divided by how many there are.
+    """
+    thin = [name for name in sets[0] if name.endswith((".a", ".b"))]
+    return {
+        name: torch.cat([one[name] for one in sets]) if name.endswith(".a") else torch.cat([one[name] for one in sets], 1) / len(sets)
+        for name in thin
+    }
