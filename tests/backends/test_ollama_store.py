@@ -141,6 +141,19 @@ def test_create_quantized_is_smaller_and_answers(server, name):
     assert lab.load(f"ollama:{name}@{server.url}").chat("Hi", max_tokens=3).usage.completion_tokens
 
 
+def test_an_adapter_beside_the_weights_is_the_model_that_has_both(server, name):
+    card = catalog.card("mini-l")
+    weights, adapter = catalog.WEIGHTS / card.file, catalog.WEIGHTS / card.adapter["file"]
+    server.create(name, modelfile=f"FROM {weights}\nADAPTER {adapter}", parameters={"num_thread": 1, "repeat_penalty": 1.0})
+    told = [
+        one.chat("Tell me a story.", temperature=0, max_tokens=40).text
+        for one in (lab.load(f"ollama:{name}@{server.url}"), lab.load("mini-l"))
+    ]
+    assert told[0] == told[1]
+    server.create(name, weights, parameters={"num_thread": 1, "repeat_penalty": 1.0})
+    assert lab.load(f"ollama:{name}@{server.url}").chat("Tell me a story.", temperature=0, max_tokens=40).text != told[0]
+
+
 def test_copy_and_delete(server, name):
     server.copy("mini-m", name)
     assert server.has(name)
