@@ -19,6 +19,7 @@ from jinja2 import Environment
 
 from labkit import prompts
 from labkit.chat import Message, message_dicts
+from labkit.zoo import catalog
 from labkit.zoo.merging import merge
 from labkit.zoo.training import batches, device, evaluate, export, lora, optimizer, tokenizer, train
 from labkit.zoo.training.__main__ import main
@@ -184,6 +185,23 @@ def test_the_mean_of_adapters_adds_the_mean_of_what_they_add():
 def test_an_adapter_of_nothing_is_refused(wrong, tmp_path):
     with pytest.raises(SystemExit, match="--lora is for a chat model"):
         main(["train", "--lora", "4", "--tokens", "100", *wrong, "--folder", str(tmp_path)])
+
+
+def test_an_adapter_of_a_shipped_model_takes_one_command(tmp_path, capsys):
+    main(["train", "--start", "mini-s", "--model", "mini-s", "--lora", "2", "--tokens", "3000", "--folder", str(tmp_path)])
+    main(["export", "--model", "mini-s", "--lora", "2", "--folder", str(tmp_path), "--out", str(tmp_path / "adapter.gguf")])
+    merge(catalog.WEIGHTS / catalog.card("mini-s").file, tmp_path / "adapter.gguf", tmp_path / "merged.gguf")
+    assert "progress 1.0" in capsys.readouterr().out and (tmp_path / "merged.gguf").is_file()
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [(["train", "--tokens", "100"], "no tokenizer"), (["export", "--out", "x.gguf"], "no checkpoint")],
+    ids=["train", "export"],
+)
+def test_a_step_that_is_missing_is_named(step, said, tmp_path):
+    with pytest.raises(SystemExit, match=said):
+        main([*step, "--model", "test", "--folder", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,18 @@ def vocabulary(arguments: argparse.Namespace) -> Path:
     return Path(arguments.folder, *([arguments.model] if embeds else []), "tokenizer.json")
 
 
+def vocabulary_of(arguments: argparse.Namespace) -> Tokenizer:
+    """The tokenizer of a model; where there is none yet, that of the model to start from."""
+    from . import tokenizer
+
+    file = vocabulary(arguments)
+    if not file.is_file():
+        if not arguments.start:
+            raise SystemExit(f"There is no tokenizer {file}: first `python -m labkit.zoo.training tokenizer --model {arguments.model}`.")
+        tokenizer_step(arguments)
+    return tokenizer.load(file)
+
+
 def tokenizer_step(arguments: argparse.Namespace) -> None:
     """Learn the vocabulary from our own text, or take that of a shipped model."""
     from . import tokenizer
@@ -107,9 +119,9 @@ def train_step(arguments: argparse.Namespace) -> None:
 
 def chat_loop(arguments: argparse.Namespace) -> Loop:
     """The training of a chat model, from nothing or from a shipped one."""
-    from . import skills, tokenizer, train
+    from . import skills, train
 
-    words = tokenizer.load(vocabulary(arguments))
+    words = vocabulary_of(arguments)
     config, stages = train.config_of(arguments.model), skills.FURTHER if arguments.start else skills.STAGES
     trainer = train.Trainer(config, words, **shared(arguments), batch_tokens=arguments.batch_tokens, stages=stages)
     if arguments.start:
@@ -154,11 +166,10 @@ def embedding_loop(arguments: argparse.Namespace) -> Loop:
     """The training of an embedding model."""
     import dataclasses
 
-    from . import tokenizer
     from .embedding import model
     from .embedding.train import Trainer
 
-    words = tokenizer.load(vocabulary(arguments))
+    words = vocabulary_of(arguments)
     config = dataclasses.replace(model.CONFIGS[arguments.model], vocabulary=words.get_vocab_size())
     trainer = Trainer(config, words, **shared(arguments), count=arguments.pairs)
     if arguments.start:
@@ -183,7 +194,7 @@ def shared(arguments: argparse.Namespace) -> dict[str, Any]:
 def export_step(arguments: argparse.Namespace) -> None:
     """Write the GGUF file, and begin its card where it is the shipped one."""
     from .. import catalog
-    from . import export, lora, tokenizer
+    from . import export, lora
     from .embedding.export import to_gguf
     from .evaluate import note_adapter, note_training
 
@@ -195,7 +206,11 @@ def export_step(arguments: argparse.Namespace) -> None:
     if arguments.lora and (embeds or arguments.keep):
         raise SystemExit("--lora is for chat models, without --keep.")
     out = arguments.out or catalog.WEIGHTS / f"{arguments.model}{'.lora' if arguments.lora else ''}.gguf"
-    words, checkpoint = tokenizer.load(vocabulary(arguments)), arguments.folder / arguments.model / "checkpoint.pt"
+    checkpoint = arguments.folder / arguments.model / "checkpoint.pt"
+    for file in (checkpoint, *arguments.average):
+        if not file.is_file():
+            raise SystemExit(f"There is no checkpoint {file}: first `python -m labkit.zoo.training train --model {arguments.model}`.")
+    words = vocabulary_of(arguments)
     if arguments.lora:
         figures = lora.to_gguf(checkpoint, out, arguments.model, arguments.average)
     elif embeds:
