@@ -1,7 +1,7 @@
 """How far reading carries over: questions over prose written by hand, on subjects that no generator covers.
 
-``python -m labkit.zoo.training.transfer FILE.gguf`` asks each question of `text/transfer.toml` once, greedily. Nothing here is
-ever trained on, and the texts were written without a look at what a model can do.
+``python -m labkit.zoo.training.transfer mini-m``, or a GGUF file, asks each question of `text/transfer.toml` once, greedily. Nothing
+here is ever trained on, and the texts were written without a look at what a model can do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ... import prompts
+from .. import catalog
 from . import texts
 from .sample import Check, Sample
 
@@ -56,5 +57,5 @@ def main(file: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("Which model? python -m labkit.zoo.training.transfer labkit/zoo/weights/mini-m.gguf")
-    main(Path(sys.argv[1]))
+        sys.exit("Which model? python -m labkit.zoo.training.transfer mini-m, or a GGUF file")
+    main(catalog.path(sys.argv[1]) if sys.argv[1] in catalog.names() else Path(sys.argv[1]))
