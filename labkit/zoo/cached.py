@@ -28,14 +28,17 @@ def beside(target: Path) -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise OptionError(
-            f"{target} cannot be written: {error.strerror}.", fix="Set LABKIT_CACHE to a folder of yours, or give out=..."
+            f"{target} cannot be written: {error.strerror}.",
+            fix="Give a folder that is yours; labkit's own cache is where LABKIT_CACHE says.",
         ) from None
     try:
         yield Path(name)
         os.replace(name, target)
     except OSError as error:
         raise LabError(
-            f"{target} cannot be written: {error.strerror}.", "Is the disk full?", "Make room, or give another place: out=..."
+            f"{target} cannot be written: {error.strerror}.",
+            "Is the disk full?",
+            "Make room, or give another folder; labkit's own cache is where LABKIT_CACHE says.",
         ) from None
     finally:
         with contextlib.suppress(OSError):

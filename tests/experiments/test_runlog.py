@@ -166,7 +166,8 @@ def test_log_that_cannot_be_written_is_said_at_once(model, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
 def test_full_disk_costs_the_log_and_not_the_run(tmp_path):
     code = (
-        "import resource, sys, labkit as lab; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
+        "import resource, sys, labkit as lab; from labkit.zoo import catalog\n"
+        f"catalog.path({NAME!r}); resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
         f"found = lab.sweep({NAME!r}, 'Hello!', repeats=20, temperature=[0.5], max_tokens=4, log=sys.argv[1], perplexity=False)\n"
         "assert len(found.frame) == 20 and not found.frame['error'].any(); print(found.notes)"
     )
