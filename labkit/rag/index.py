@@ -151,14 +151,14 @@ class WordIndex:
         self.size = len(rows)
         # Text, and score in it, of every place where a word stands: those of the n-th word from starts[n] to starts[n + 1], by text.
         self._texts, self._scores = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        self._starts, self._idf = np.zeros(1, np.int32), np.zeros(0)
+        starts, self._idf = np.zeros(1, np.int32), np.zeros(0)
         if self.vocabulary:
             bm25 = bm25s.BM25()
             bm25.index(Tokenized(ids=rows, vocab=self.vocabulary), show_progress=False, create_empty_token=False)
-            self._texts, self._scores, self._starts = (bm25.scores[name] for name in ("indices", "data", "indptr"))
-            found = np.diff(self._starts)[: len(self.vocabulary)]
+            self._texts, self._scores, starts = (bm25.scores[name] for name in ("indices", "data", "indptr"))
+            found = np.diff(starts)[: len(self.vocabulary)]
             self._idf = np.log(1 + (self.size - found + 0.5) / (found + 0.5))
-        self._first, self._look_up = self._starts.data, self._texts.data  # single numbers come sooner out of a memoryview
+        self._starts, self._look_up = starts.data, self._texts.data  # single numbers come sooner out of a memoryview
 
     def scores(self, question: str) -> NDArray[np.float64]:
         """The BM25 score of every text; 0 where it shares no word with the question."""
@@ -172,7 +172,7 @@ class WordIndex:
 
     def _places(self, word: str) -> slice:
         number = self.vocabulary[word]
-        return slice(self._first[number], self._first[number + 1])
+        return slice(self._starts[number], self._starts[number + 1])
 
     def weights(self, question: str) -> dict[str, float]:
         """The question's words, each with its inverse document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); rare ones weigh more."""
