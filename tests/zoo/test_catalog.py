@@ -1,21 +1,11 @@
 """The catalog hands out the weights that the cards describe, and no others."""
 
 import json
-import shutil
 
 import pytest
 
 from labkit.errors import BadModelFileError, ModelNotFoundError
 from labkit.zoo import catalog
-
-
-@pytest.fixture
-def own_zoo(tmp_path, monkeypatch):
-    """A copy of cards and weights that a test may damage."""
-    for name in ("CARDS", "WEIGHTS"):
-        shutil.copytree(getattr(catalog, name), tmp_path / name)
-        monkeypatch.setattr(catalog, name, tmp_path / name)
-    return tmp_path
 
 
 def test_every_card_describes_its_file():

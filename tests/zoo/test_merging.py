@@ -1,7 +1,6 @@
 """A model and its adapter in one file: what llama.cpp computes with the two, and refused where they do not belong together."""
 
 import os
-import shutil
 
 import numpy as np
 import pytest
@@ -104,14 +103,11 @@ def test_what_does_not_belong_together_is_refused(weights, tmp_path):
 
 
 @pytest.fixture
-def adapted_zoo(weights, tmp_path, monkeypatch):
+def adapted_zoo(weights, own_zoo):
     """The shipped models, of which one has an adapter, as `catalog` finds them; a test may damage them."""
-    for name in ("CARDS", "WEIGHTS"):
-        shutil.copytree(getattr(catalog, name), tmp_path / name)
-        monkeypatch.setattr(catalog, name, tmp_path / name)
-    adapter = adapter_for(weights, tmp_path / "WEIGHTS" / f"{NAME}.lora.gguf")
-    merge(weights, adapter, tmp_path / "merged.gguf")
-    told = catalog.card(NAME).json().replace(catalog.card(NAME).sha256, catalog.sha256(tmp_path / "merged.gguf"))
+    adapter = adapter_for(weights, catalog.WEIGHTS / f"{NAME}.lora.gguf")
+    merge(weights, adapter, own_zoo / "merged.gguf")
+    told = catalog.card(NAME).json().replace(catalog.card(NAME).sha256, catalog.sha256(own_zoo / "merged.gguf"))
     told = told.replace('"adapter": {}', f'"adapter": {{"file": "{adapter.name}"}}')
     (catalog.CARDS / f"{NAME}.json").write_text(told, encoding="utf-8")
     return adapter
