@@ -210,13 +210,13 @@ def export_step(arguments: argparse.Namespace) -> None:
     for file in (checkpoint, *arguments.average):
         if not file.is_file():
             raise SystemExit(f"There is no checkpoint {file}: first `python -m labkit.zoo.training train --model {arguments.model}`.")
-    words = vocabulary_of(arguments)
     if arguments.lora:
         figures = lora.to_gguf(checkpoint, out, arguments.model, arguments.average)
     elif embeds:
-        figures = to_gguf(checkpoint, words, out, arguments.model)
+        figures = to_gguf(checkpoint, vocabulary_of(arguments), out, arguments.model)
     else:
         before = export.from_gguf(catalog.path(arguments.start))[1] if arguments.keep else None
+        words = vocabulary_of(arguments)
         figures = export.to_gguf(checkpoint, words, out, arguments.model, before, arguments.keep, arguments.average)
     print(f"{out}: {out.stat().st_size:,} bytes, {figures}")
     if arguments.out:
