@@ -2,10 +2,12 @@
 
 python -m benchmarks.rag [sizes ...]; the peers need `pip install faiss-cpu`.
 
-Each size and each side runs in a process of its own, one after the other, so that its peak of memory is its own. Vectors are given
+Each size and each side runs in a process of its own, one after the other, so that its peak of memory is its own; and that several
+times in turn (fewer of the larger sizes), since one run says little. Vectors are given
 (random, 256 numbers, length 1), since embedding is the model's time and not the index's; texts are drawn from 20,000 words by Zipf's
 law, 60 words each. Peer: `faiss.IndexFlatIP` and `bm25s.BM25` with its own tokenizer, each asked for 50, and both rankings fused by
-rank in plain Python. Queries are asked in turn on the same data; p50 and p95 are over 200 queries after 20 to warm up.
+rank in plain Python. Queries are asked in turn on the same data; p50 and p95 are over 200 queries after 20 to warm up. A ratio
+is the median of the rounds', with the least and the greatest.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-SIZES = (1_000, 10_000, 100_000)
+SIZES = {1_000: 21, 10_000: 7, 100_000: 3}  # rounds of each
+UNITS = {"build": (1, "s"), "build CPU": (1, "s"), "memory": (1e-6, "MB"), "p50": (1e3, "ms"), "p95": (1e3, "ms")}
 WIDTH, WORDS, VOCABULARY, QUERIES, WARM, DEPTH, K = 256, 60, 20_000, 200, 20, 50, 4
 
 
@@ -122,16 +126,14 @@ def main(sizes: list[int]) -> None:
         sys.exit("The peer is not installed: pip install faiss-cpu")
     print(f"hybrid search, {WIDTH} numbers a vector, {WORDS} words a text, n = {QUERIES} queries; load {os.getloadavg()[0]:.1f}")
     for size in sizes:
-        mine, theirs = apart("ours", size), apart("peers", size)
-        ratios = ", ".join(f"{name} {mine[name] / theirs[name]:.2f}" if theirs[name] else f"{name} -" for name in mine)
-        print(f"{size:>7,} passages: ratio to FAISS and bm25s: {ratios}", flush=True)
-        for who, one in (("labkit", mine), ("peers", theirs)):
-            built = f"{one['build']:.2f} s ({one['build CPU']:.2f} s of CPU)"
-            took = f"p50 {one['p50'] * 1e3:.2f} ms, p95 {one['p95'] * 1e3:.2f} ms"
-            print(
-                f"         {who:6} built in {built}, {one['memory'] / 1e6:.0f} MB, {took}",
-                flush=True,
-            )
+        rounds = [(apart("ours", size), apart("peers", size)) for _ in range(SIZES.get(size, 3))]
+        print(f"{size:>7,} passages, {len(rounds)} rounds; ratio to FAISS and bm25s:")
+        for name in rounds[0][0]:
+            ratios = [mine[name] / theirs[name] for mine, theirs in rounds if theirs[name]]
+            spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
+            mine, theirs = (statistics.median(both[side][name] for both in rounds) for side in (0, 1))
+            scale, unit = UNITS[name]
+            print(f"{name:>17} {spread}; labkit {mine * scale:.2f} {unit}, peers {theirs * scale:.2f} {unit}", flush=True)
 
 
 if __name__ == "__main__":
