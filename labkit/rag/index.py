@@ -10,6 +10,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ContextWindowExceededError, LabError, OptionError, UnexpectedResponseError
@@ -112,10 +113,10 @@ def checked(vectors: Any, count: int, name: str) -> Vectors:
     found = np.asarray(vectors, dtype=np.float32)
     if found.ndim != 2 or len(found) != count or not found.shape[1]:
         raise UnexpectedResponseError(f"{name!r} gave an array of shape {found.shape} for {count} texts.", "", "Use an embedding model.")
-    lengths = np.sqrt(np.einsum("ij,ij->i", found, found))[:, None]
-    if count and not 0 < lengths.min() <= lengths.max() < np.inf:
+    squares = np.einsum("ij,ij->i", found, found)
+    if not all(0 < square < math.inf for square in squares.tolist()):
         raise UnexpectedResponseError(f"{name!r} gave a vector that has no direction (zeros or NaN).", "Its weights may be damaged.")
-    unit: Vectors = found / lengths
+    unit: Vectors = found / np.sqrt(squares)[:, None]
     return unit
 
 
@@ -127,9 +128,12 @@ class _Numbers(dict[str, int]):
         self.vocabulary: dict[str, int] = {}
 
     def __missing__(self, form: str) -> int:
-        stems = words.words(form)
-        number = self[form] = self.vocabulary.setdefault(stems[0], len(self.vocabulary)) if stems else -1
+        number = -1 if words.is_stop(form) else self.vocabulary.setdefault(words.stem(form), len(self.vocabulary))
+        self[form] = number
         return number
+
+
+_asked = lru_cache(maxsize=64)(words.words)  # a question's words are looked up to rank, and for what each hit holds of them
 
 
 class WordIndex:
@@ -151,33 +155,33 @@ class WordIndex:
         self.size = len(rows)
         # Text, and score in it, of every place where a word stands: those of the n-th word from starts[n] to starts[n + 1], by text.
         self._texts, self._scores = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        starts, self._idf = np.zeros(1, np.int32), np.zeros(0)
+        starts, idf = np.zeros(1, np.int32), np.zeros(0)
         if self.vocabulary:
             bm25 = bm25s.BM25()
             bm25.index(Tokenized(ids=rows, vocab=self.vocabulary), show_progress=False, create_empty_token=False)
             self._texts, self._scores, starts = (bm25.scores[name] for name in ("indices", "data", "indptr"))
-            found = np.diff(starts)[: len(self.vocabulary)]
-            self._idf = np.log(1 + (self.size - found + 0.5) / (found + 0.5))
-        self._starts, self._look_up = starts.data, self._texts.data  # single numbers come sooner out of a memoryview
+            holding = np.diff(starts)[: len(self.vocabulary)]
+            idf = np.log(1 + (self.size - holding + 0.5) / (holding + 0.5))
+        self._starts, self._look_up, self._idf = starts.data, self._texts.data, idf.data  # one number comes sooner out of a memoryview
 
     def scores(self, question: str) -> NDArray[np.float64]:
         """The BM25 score of every text; 0 where it shares no word with the question."""
         import numpy as np
 
-        places = [self._places(word) for word in words.words(question) if word in self.vocabulary]
+        places = [slice(*self._places(word)) for word in _asked(question) if word in self.vocabulary]
         if not places:
             return np.zeros(self.size)
         texts, scores = (np.concatenate([row[place] for place in places]) for row in (self._texts, self._scores))
         return np.asarray(np.bincount(texts, scores, self.size), np.float64)
 
-    def _places(self, word: str) -> slice:
+    def _places(self, word: str) -> tuple[int, int]:
         number = self.vocabulary[word]
-        return slice(self._starts[number], self._starts[number + 1])
+        return self._starts[number], self._starts[number + 1]
 
     def weights(self, question: str) -> dict[str, float]:
         """The question's words, each with its inverse document frequency ln(1 + (N - n + 0.5) / (n + 0.5)); rare ones weigh more."""
         rarest = math.log(1 + (self.size + 0.5) / 0.5)
-        return {w: float(self._idf[self.vocabulary[w]]) if w in self.vocabulary else rarest for w in set(words.words(question))}
+        return {w: self._idf[self.vocabulary[w]] if w in self.vocabulary else rarest for w in set(_asked(question))}
 
     @staticmethod
     def share(weights: Mapping[str, float], text: str) -> float:
@@ -185,17 +189,20 @@ class WordIndex:
         there = set(words.words(text))
         return sum(weight for word, weight in weights.items() if word in there) / (sum(weights.values()) or 1.0)
 
-    def share_in(self, weights: Mapping[str, float], text: int) -> float:
-        """The same of the text of a number, from 0, that is in the index."""
+    def sharing(self, weights: Mapping[str, float]) -> Callable[[int], float]:
+        """What says the same of a text that is in the index, by its number from 0."""
+        texts, whole = self._look_up, sum(weights.values()) or 1.0
+        known = [(weight, *self._places(word)) for word, weight in weights.items() if word in self.vocabulary]
 
-        held = 0.0
-        for word, weight in weights.items():
-            if word in self.vocabulary:
-                places = self._places(word)
-                place = bisect.bisect_left(self._look_up, text, places.start, places.stop)
-                if place < places.stop and self._look_up[place] == text:
+        def share(text: int) -> float:
+            held = 0.0
+            for weight, start, stop in known:
+                place = bisect.bisect_left(texts, text, start, stop)
+                if place < stop and texts[place] == text:
                     held += weight
-        return held / (sum(weights.values()) or 1.0)
+            return held / whole
+
+        return share
 
 
 class Index:
@@ -280,17 +287,23 @@ class Index:
             return []
         count = min(k, len(scores))
         # The k-th best score and everything above it, so that ties are settled by number and not by chance.
-        edge = max(float(np.partition(scores, len(scores) - count)[len(scores) - count]), 1e-9)
+        edge = max(float(np.partition(scores, -count)[-count]), 1e-9)
         best = np.flatnonzero(scores >= edge)
-        order = best[np.lexsort((best, -scores[best]))][:k]
+        order = best[np.argsort(-scores[best], kind="stable")][:k]
         return [(ids[place], score) for place, score in zip(order.tolist(), scores[order].tolist(), strict=True)]
 
-    def share(self, weights: Mapping[str, float], number: int) -> float:
-        """How much of a question's words, weighed as `WordIndex.weights` says, the passage of a number holds, from 0 to 1."""
+    def sharing(self, question: str) -> Callable[[int], float]:
+        """What says, of the number of a passage, how much of a question's words it holds, from 0 to 1; see `WordIndex.share`."""
         with self._lock:
-            index, place = self.words(), bisect.bisect_left(self._ids, number)
-            there = place < len(self._ids) and self._ids[place] == number  # another process may have taken it out
-            return index.share_in(weights, place) if there else 0.0
+            index, ids = self.words(), self._ids
+        shares = index.sharing(index.weights(question))
+
+        def share(number: int) -> float:
+            place = bisect.bisect_left(ids, number)
+            there = place < len(ids) and ids[place] == number  # another process may have taken it out
+            return shares(place) if there else 0.0
+
+        return share
 
     def by_meaning(self, question: str, k: int, where: Where | None = None) -> list[tuple[int, float]]:
         """Ids and cosines of the k nearest."""

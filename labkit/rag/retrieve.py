@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .. import display
@@ -143,7 +144,7 @@ def fuse(*rankings: Ranking, constant: float = RRF) -> list[tuple[int, float]]:
     for ranking in rankings:
         for rank, (number, _) in enumerate(ranking, 1):
             total[number] = total.get(number, 0.0) + 1 / (constant + rank)
-    return [(number, total[number]) for number in sorted(sorted(total), key=total.__getitem__, reverse=True)]
+    return sorted(sorted(total.items(), key=itemgetter(0)), key=itemgetter(1), reverse=True)
 
 
 def search(
@@ -216,9 +217,9 @@ def _rankings(index: Index, question: str, depth: int, how: str, where: Where | 
 
 
 def _hits(index: Index, question: str, order: Ranking, rankings: dict[str, Ranking], how: str, k: int, threshold: float | None) -> Hits:
-    places = {name: {number: (rank, score) for rank, (number, score) in enumerate(r, 1)} for name, r in rankings.items()}
+    ranks = {name: {number: rank for rank, (number, _) in enumerate(ranking, 1)} for name, ranking in rankings.items()}
     hits, seen = Hits(question=question, how=how), set()
-    weights = index.words().weights(question) if how != "vector" else {}
+    share = index.sharing(question) if how != "vector" else None
     for number, score in order:
         passage = index.passages.get(number)
         if passage is None:  # taken out by another process meanwhile
@@ -229,12 +230,10 @@ def _hits(index: Index, question: str, order: Ranking, rankings: dict[str, Ranki
             continue
         seen.add(key)
         parts: dict[str, float] = {}
-        for name, ranks in places.items():
-            if number in ranks:
-                parts[f"{name}_rank"], parts[name] = ranks[number]
-        relevance = max(0.0, parts.get("vector", 0.0))
-        if how != "vector":
-            relevance = max(relevance, index.share(weights, number))
+        for name, ranked in ranks.items():
+            if rank := ranked.get(number):
+                parts[f"{name}_rank"], parts[name] = rank, rankings[name][rank - 1][1]
+        relevance = max(0.0, parts.get("vector", 0.0), share(number) if share else 0.0)
         if threshold is not None and relevance < threshold:
             hits.below += 1
             continue

@@ -41,7 +41,6 @@ def plain(text: str) -> str:
     return "".join(char for char in text if not unicodedata.combining(char))
 
 
-@lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
     """A word without its commonest endings, English and Spanish alike: plural, -ing, -ed, a last vowel.
 
@@ -54,13 +53,16 @@ def stem(word: str) -> str:
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+    if word[-1] == "s" and word[-2] not in "sui":
         word = word[:-1]
-    for ending in ("ing", "ed"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            word = word[: -len(ending)]
-            break
+    if word.endswith("ing") and len(word) >= 7:
+        word = word[:-3]
+    elif word.endswith("ed") and len(word) >= 6:
+        word = word[:-2]
     return word[:-1] if len(word) > 4 and word[-1] in "aeo" else word
+
+
+_stem = lru_cache(maxsize=20_000)(stem)  # the words of questions and answers come again and again
 
 
 def words(text: str, stop: bool = True) -> list[str]:
@@ -71,7 +73,16 @@ def words(text: str, stop: bool = True) -> list[str]:
     >>> words("¿Cuándo abren las bibliotecas?")
     ['abren', 'bibliotec']
     """
-    return [stem(word) for word in forms(text) if not (stop and word in _ALL_STOP)]
+    return [_stem(word) for word in forms(text) if not (stop and is_stop(word))]
+
+
+def is_stop(form: str) -> bool:
+    """Whether a word, as `forms` gives it, is one of the commonest.
+
+    >>> is_stop("the"), is_stop("library")
+    (True, False)
+    """
+    return form in _ALL_STOP
 
 
 def forms(text: str) -> list[str]:
@@ -90,7 +101,7 @@ def tokens(text: str) -> list[str]:
     >>> tokens("Room 3.14 opens at 9:30.")
     ['room', '3.14', 'open', '9:30']
     """
-    return [stem(word) for word in _TOKEN.findall(plain(text)) if word not in _ALL_STOP]
+    return [_stem(word) for word in _TOKEN.findall(plain(text)) if word not in _ALL_STOP]
 
 
 def language(text: str, default: str = "en") -> str:

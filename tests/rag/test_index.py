@@ -36,14 +36,14 @@ def test_scores_are_those_of_bm25s(question):
 def test_share_of_a_passage_is_that_of_its_text(question):
     index = Index()
     index.add({3 * n: Passage("a.txt", text) for n, text in enumerate(TEXTS, 1)})
-    weights = index.words().weights(question)
+    weights, share = index.words().weights(question), index.sharing(question)
     for number, passage in index.passages.items():
-        assert index.share(weights, number) == WordIndex.share(weights, passage.searched)
-    assert index.share(weights, 4) == index.share(weights, 999) == 0.0
+        assert share(number) == WordIndex.share(weights, passage.searched)
+    assert share(4) == share(999) == 0.0
 
 
 def test_an_index_of_nothing():
     for texts in ([], [""], ["the of"]):
         index = WordIndex(texts)
         assert index.scores("library").tolist() == [0.0] * len(texts)
-        assert all(index.share_in(index.weights("library"), n) == 0 for n in range(len(texts)))
+        assert all(index.sharing(index.weights("library"))(n) == 0 for n in range(len(texts)))

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
+    Numbers = Sequence[int] | NDArray[np.int64]
 
 Where = Mapping[str, Any]
 SPARE = 16  # candidates that a store is asked for beyond k
 MOST = 5000  # candidates at which looking for equal ones ends
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A vector and what a search can filter it by.
 
@@ -57,7 +58,7 @@ class VectorStore(Protocol):
         """Give back what the store holds."""
 
 
-def nearest(fetch: Callable[[int], tuple[Sequence[int], Vectors]], vector: Vectors, k: int) -> list[tuple[int, float]]:
+def nearest(fetch: Callable[[int], tuple[Numbers, Vectors]], vector: Vectors, k: int) -> list[tuple[int, float]]:
     """The k best of what a store finds, scored alike for every store.
 
     Engines round differently and order equal scores by chance. So the store is asked for some more than k, their cosines are computed
@@ -79,16 +80,15 @@ def nearest(fetch: Callable[[int], tuple[Sequence[int], Vectors]], vector: Vecto
         count *= 8
 
 
-def _scored(vector: Vectors, ids: Sequence[int], vectors: Vectors) -> list[tuple[int, float]]:
+def _scored(vector: Vectors, ids: Numbers, vectors: Vectors) -> list[tuple[int, float]]:
     import numpy as np
 
     if not len(ids):
         return []
-    rows = np.asarray(vectors, dtype=np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))  # row by row: a product of matrices rounds by where a row stands
-    scores = np.einsum("ij,j->i", rows, np.asarray(vector, dtype=np.float64)) / np.where(lengths > 0, lengths, 1)
+    # Row by row: a product of matrices rounds by where a row stands.
+    scores = np.vecdot(np.asarray(vectors, dtype=np.float64), np.asarray(vector, dtype=np.float64))
     numbers = np.asarray(ids, dtype=np.int64)
-    order = np.lexsort((numbers, -np.round(scores, 6)))
+    order = np.lexsort((numbers, -scores.round(6)))
     return list(zip(numbers[order].tolist(), scores[order].tolist(), strict=True))
 
 

@@ -10,6 +10,9 @@ from ...wording import say
 from .base import Entry, Where, check_where, matches, nearest
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .base import Vectors
 
 
@@ -19,8 +22,7 @@ class NumpyStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._entries: dict[int, Entry] = {}
-        self._ids: list[int] = []
-        self._matrix: Vectors | None = None
+        self._matrix: tuple[NDArray[np.int64], Vectors] | None = None  # ids, and a row for each
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Put vectors in; an id that is there is replaced."""
@@ -43,29 +45,31 @@ class NumpyStore:
         with self._lock:
             ids, matrix = self._built()
             entries = self._entries if wanted else {}
-        if not ids:
+        if not len(ids):
             return []
         scores = matrix @ np.asarray(vector, dtype=np.float32)
         if wanted:
-            allowed = np.fromiter((matches(entries[number].metadata, wanted) for number in ids), dtype=bool, count=len(ids))
+            allowed = np.fromiter((matches(entries[number].metadata, wanted) for number in ids.tolist()), dtype=bool, count=len(ids))
             scores[~allowed] = -np.inf
 
-        def fetch(count: int) -> tuple[list[int], Vectors]:
-            near = np.argpartition(scores, -count)[-count:] if count < len(ids) else np.arange(len(ids))
-            near = near[np.isfinite(scores[near])]
-            return [ids[place] for place in near], matrix[near]
+        def fetch(count: int) -> tuple[NDArray[np.int64], Vectors]:
+            near = scores.argpartition(-count)[-count:] if count < len(ids) else np.arange(len(ids))
+            if wanted:
+                near = near[np.isfinite(scores[near])]
+            return ids.take(near), matrix.take(near, axis=0)
 
         return nearest(fetch, vector, k)
 
-    def _built(self) -> tuple[list[int], Vectors]:
+    def _built(self) -> tuple[NDArray[np.int64], Vectors]:
         import numpy as np
 
         if self._matrix is None:
-            self._ids = sorted(self._entries)
-            self._matrix = np.zeros((0, 0), np.float32) if not self._ids else np.stack([self._entries[n].vector for n in self._ids])
-            for number, row in zip(self._ids, self._matrix, strict=True):  # rows of the matrix, so that each vector is held once
+            ids = sorted(self._entries)
+            rows = np.stack([self._entries[number].vector for number in ids]) if ids else np.zeros((0, 0), np.float32)
+            for number, row in zip(ids, rows, strict=True):  # rows of the matrix, so that each vector is held once
                 self._entries[number] = Entry(number, row, self._entries[number].metadata)
-        return self._ids, self._matrix
+            self._matrix = np.array(ids, np.int64), rows
+        return self._matrix
 
     def ids(self) -> set[int]:
         """The ids that are there."""
@@ -73,7 +77,7 @@ class NumpyStore:
 
     def close(self) -> None:
         """Forget everything."""
-        self._entries, self._ids, self._matrix = {}, [], None
+        self._entries, self._matrix = {}, None
 
     def __repr__(self) -> str:
         return say("numpy, in this process")
