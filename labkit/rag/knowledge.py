@@ -24,12 +24,12 @@ from .retrieve import Hits
 from .stores.base import VectorStore, Where
 
 DEFAULT = "mini-embed"
-COUNTER = "mini-m"  # whose tokenizer measures passages where the embedding model has none at hand
+COUNTER = "mini-embed"  # whose tokenizer measures passages where the embedding model has none at hand
 
 
 @lru_cache(maxsize=1)
 def _counter() -> Count:
-    """The tokenizer of a small shipped model, once for all knowledge bases; an estimate where none is shipped."""
+    """The tokenizer of a shipped embedding model, once for all knowledge bases; an estimate where none is shipped."""
     return counter(load(COUNTER) if COUNTER in catalog.names() else None)
 
 
@@ -311,7 +311,7 @@ class KnowledgeBase:
 
     @property
     def count(self) -> Count:
-        """Counts the tokens of a text: as the embedding model does, else as mini-m does, else by an estimate."""
+        """Counts the tokens of a text: as the embedding model does, else as mini-embed does, else by an estimate."""
         if self._count is None:
             model = self.embedder
             if model is not None and model.counts_fast:

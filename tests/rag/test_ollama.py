@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,14 @@ def test_ollama_finds_what_the_engine_in_this_process_finds(kb, embedder):
             ours, theirs = here.search(question, how="vector"), kb.search(question, how="vector")
             assert [hit.source for hit in ours] == [hit.source for hit in theirs]
             assert np.allclose([hit.score for hit in ours], [hit.score for hit in theirs], atol=2e-3)
+
+
+def test_passages_are_cut_alike_here_and_on_ollama(models):
+    folder = Path(__file__).parents[2] / "data" / "es"
+    with lab.KnowledgeBase("mini-embed", size=40) as here, lab.KnowledgeBase(models[0], size=40) as there:
+        for kb in (here, there):
+            kb.add(folder, only=["*.txt"])
+        assert [p.text for p in here.passages.values()] == [p.text for p in there.passages.values()] and len(here) > 9
 
 
 def test_ollama_answers_and_shows_every_step(kb, models):
