@@ -21,7 +21,7 @@ HEAVY = ("pandas", "matplotlib", "llama_cpp", "numpy", "httpx", "psutil", "torch
 
 # A file imports only from floors below its own (design: rooms and floors).
 FLOORS = {
-    0: ("errors", "given", "chat", "prompts", "settings", "wording", "translation", "display", "machine"),
+    0: ("errors", "given", "chat", "prompts", "settings", "wording", "translation", "typography", "display", "machine"),
     1: ("backends", "zoo"),
     2: ("measure", "sampling", "streaming", "rag", "grading"),
     3: ("experiments",),

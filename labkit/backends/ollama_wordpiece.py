@@ -10,6 +10,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from ..typography import typed
+
+_LIKE = str.maketrans({"¿": "? ", "¡": "! ", "«": ' "', "»": '" '})
+
 
 def normalized(text: str, accents: bool) -> str:
     """The text as that Ollama must get it, so that it reads the tokens that llama.cpp reads.
@@ -23,12 +27,14 @@ def normalized(text: str, accents: bool) -> str:
     Returns
     -------
     str
-        ASCII symbols stand apart. Punctuation beyond ASCII is left out, since Ollama has no way to read it: there alone the tokens differ.
+        ASCII symbols stand apart. Punctuation beyond ASCII is put as its like in ASCII or, where there is none, left out, since Ollama
+        has no way to read it: there alone the tokens differ.
 
     >>> normalized("¿Cuándo? 3+4", accents=False)
-    ' Cuando? 3 + 4'
+    '? Cuando? 3 + 4'
     """
     kept = []
+    text = typed(text).translate(_LIKE)
     for sign in text if accents else unicodedata.normalize("NFD", text):
         kind = unicodedata.category(sign)
         if kind == "Mn" and not accents:

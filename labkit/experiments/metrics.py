@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from ..backends.base import Model
+from ..typography import typed
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
@@ -79,7 +80,7 @@ def similarity(texts: Sequence[str], embedder: Model | None = None) -> float:
     if embedder is None:
         return float(np.mean([word_overlap(one, other) for one, other in combinations(texts, 2)]))
     unlike = list(dict.fromkeys(texts))
-    vectors = embedder.embed([text if text.strip() else "." for text in unlike])
+    vectors = embedder.embed([typed(text) if text.strip() else "." for text in unlike])
     places = [unlike.index(text) for text in texts]
     cosines = vectors[places] @ vectors[places].T
     return float(cosines[np.triu_indices(len(texts), 1)].mean())

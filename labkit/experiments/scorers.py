@@ -19,6 +19,7 @@ from typing import Any
 from ..backends.base import Model
 from ..chat import Reply
 from ..errors import LabError, OptionError
+from ..typography import typed
 
 Scorer = Callable[..., Any]
 
@@ -172,7 +173,7 @@ def similarity(text: str, expected: str | Iterable[str], *, model: str | Model =
     wanted = list(_texts(expected, "similarity"))
     if not text.strip():
         return 0.0
-    vectors = (_loaded(model) if isinstance(model, str) else model).embed([text, *wanted])
+    vectors = (_loaded(model) if isinstance(model, str) else model).embed([typed(one) for one in (text, *wanted)])
     return float((vectors[1:] @ vectors[0]).max())
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ContextWindowExceededError, LabError, OptionError, UnexpectedResponseError
+from ..typography import typed
 from . import words
 from .chunks import Passage
 from .stores.base import Entry, VectorStore, Where, check_where, matches
@@ -79,10 +80,10 @@ def embed(
 
 
 def words_of(passage: Passage | str) -> str:
-    """The text by which a passage is found: title and text, without characters that nobody sees."""
+    """The text by which a passage is found: title and text, without characters that nobody sees, and as a keyboard has them."""
     from . import hidden
 
-    text = hidden.strip(passage if isinstance(passage, str) else passage.searched)
+    text = typed(hidden.strip(passage if isinstance(passage, str) else passage.searched))
     return text if text.strip() else "-"
 
 

@@ -136,6 +136,8 @@ def test_similarity_is_the_cosine_of_real_vectors(embedding_file):
         assert same == pytest.approx(1, abs=1e-5) and other < same
         assert scorers.similarity(" ", "a red fox", model=model) == 0
         assert metrics.similarity(["a red fox", "a red fox"], model) == pytest.approx(1, abs=1e-5)
+        assert scorers.similarity("the fox’s den", "the fox's den", model=model) == pytest.approx(1, abs=1e-5)
+        assert metrics.similarity(["the fox’s den", "the fox's den"], model) == pytest.approx(1, abs=1e-5)
 
 
 def test_metrics_of_texts():

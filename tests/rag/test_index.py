@@ -6,6 +6,7 @@ import bm25s
 import numpy as np
 import pytest
 
+import labkit as lab
 from labkit.rag import words
 from labkit.rag.chunks import Passage
 from labkit.rag.index import Index, WordIndex
@@ -47,3 +48,15 @@ def test_an_index_of_nothing():
         index = WordIndex(texts)
         assert index.scores("library").tolist() == [0.0] * len(texts)
         assert all(index.sharing(index.weights("library"))(n) == 0 for n in range(len(texts)))
+
+
+def test_typographic_signs_embed_as_typed_ones():
+    typeset = "Don’t open the “red” crate… the ﬁrst one."
+    as_typed = 'Don\'t open the "red" crate... the first one.'
+    with lab.load("mini-embed") as model:
+        index = Index(model)
+        one, other = index.embed([typeset, as_typed])
+        raw = model.embed([typeset, as_typed])
+        assert one @ other == pytest.approx(1, abs=1e-5) and raw[0] @ raw[1] < 0.9  # which the vocabulary alone does not give
+        index.add({1: Passage("a", typeset), 2: Passage("b", "Cats sleep.")}, index.embed([typeset, "Cats sleep."]))
+        assert index.by_meaning(as_typed, 1) == [(1, pytest.approx(1, abs=1e-5))]
