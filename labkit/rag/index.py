@@ -9,7 +9,6 @@ import bisect
 import itertools
 import math
 import threading
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -130,8 +129,8 @@ class _Numbers(dict[str, int]):
         self.vocabulary: dict[str, int] = {}
 
     def __missing__(self, form: str) -> int:
-        number = -1 if words.is_stop(form) else self.vocabulary.setdefault(words.stem(form), len(self.vocabulary))
-        self[form] = number
+        known = self.vocabulary
+        number = self[form] = -1 if words.is_stop(form) else known.setdefault(words.stem(form), len(known))
         return number
 
 
@@ -153,7 +152,7 @@ class WordIndex:
 
         numbers = _Numbers()
         self.vocabulary = numbers.vocabulary
-        rows = [array("i", [number for number in map(numbers.__getitem__, words.forms(text)) if number >= 0]) for text in texts]
+        rows = [[number for number in map(numbers.__getitem__, words.forms(text)) if number >= 0] for text in texts]
         self.size = len(rows)
         # Text, and score in it, of every place where a word stands: those of the n-th word from starts[n] to starts[n + 1], by text.
         self._texts, self._scores = np.zeros(0, np.int32), np.zeros(0, np.float32)
