@@ -54,8 +54,7 @@ class NumpyStore:
 
         def fetch(count: int) -> tuple[NDArray[np.int64], Vectors]:
             near = scores.argpartition(-count)[-count:] if count < len(ids) else np.arange(len(ids))
-            if wanted:
-                near = near[np.isfinite(scores[near])]
+            near = near[np.isfinite(scores[near])]
             return ids.take(near), matrix.take(near, axis=0)
 
         return nearest(fetch, vector, k)
