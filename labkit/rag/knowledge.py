@@ -24,13 +24,12 @@ from .retrieve import Hits
 from .stores.base import VectorStore, Where
 
 DEFAULT = "mini-embed"
-COUNTER = "mini-embed"  # whose tokenizer measures passages where the embedding model has none at hand
 
 
 @lru_cache(maxsize=1)
 def _counter() -> Count:
-    """The tokenizer of a shipped embedding model, once for all knowledge bases; an estimate where none is shipped."""
-    return counter(load(COUNTER) if COUNTER in catalog.names() else None)
+    """For models without a tokenizer at hand: mini-embed's, once for all knowledge bases; an estimate where it is not shipped."""
+    return counter(load(DEFAULT) if DEFAULT in catalog.names() else None)
 
 
 class KnowledgeBase:

@@ -101,7 +101,7 @@ def tokens(text: str) -> list[str]:
     >>> tokens("Room 3.14 opens at 9:30.")
     ['room', '3.14', 'open', '9:30']
     """
-    return [_stem(word) for word in _TOKEN.findall(plain(text)) if word not in _ALL_STOP]
+    return [_stem(word) for word in _TOKEN.findall(plain(text)) if not is_stop(word)]
 
 
 def language(text: str, default: str = "en") -> str:
